@@ -1,0 +1,176 @@
+//! Does exactly known I/O, to check what the daemon counts.
+//!
+//! The harness tells processes apart by comm, so it runs this binary through
+//! links with names of their own. Nothing is printed on success. A case that this
+//! kernel or file system cannot run exits with 77, any other failure with 1, and
+//! both say why in one sentence.
+//!
+//! Start-up must move the same bytes every time, so that they can be subtracted.
+//! The standard library's would read `/proc/self/maps`, whose length is not
+//! known beforehand: hence a `main` of its own. (glibc tells the standard library
+//! the arguments without its start-up.)
+
+#![no_main]
+
+use std::env;
+use std::ffi::OsString;
+use std::io::{self, Write as _};
+use std::path::PathBuf;
+
+use anyhow::{Context as _, Result};
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use zc_tests::workload::{self, Case, Params, Unsupported};
+
+/// Does exactly known I/O.
+#[derive(Debug, Parser)]
+#[command(name = "workload", disable_help_subcommand = true)]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Print the names of the cases
+    List,
+    /// Fork short-lived children that each read 4096 bytes of DIR/data
+    Spawn {
+        /// How many
+        #[arg(long)]
+        count: u64,
+        /// Where the file `data` is
+        #[arg(long)]
+        dir: PathBuf,
+    },
+    /// Touch fresh pages of memory, then wait for a byte on the standard input
+    Faults {
+        /// How many
+        #[arg(long)]
+        pages: u64,
+    },
+    /// Give up the processor, then wait for a byte on the standard input
+    Switches {
+        /// How many times
+        #[arg(long)]
+        count: u64,
+    },
+    /// Write 5 bytes, take another name, write 7, then wait for a byte on the standard input
+    Rename {
+        /// The new name
+        #[arg(long)]
+        to: String,
+    },
+    /// Wait for a byte on the standard input
+    Hold,
+    /// Prepare or run the case of this name
+    #[command(external_subcommand)]
+    Case(Vec<OsString>),
+}
+
+/// Does one case.
+#[derive(Debug, Parser)]
+struct CaseArguments {
+    action: Action,
+    #[command(flatten)]
+    params: ParamArguments,
+    /// How many times to run the case; 0 is the start-up alone
+    #[arg(long, default_value_t = 1)]
+    repeat: u64,
+}
+
+#[derive(Debug, Clone, Copy, ValueEnum)]
+enum Action {
+    /// Make the files of the case
+    Prepare,
+    /// Do the I/O
+    Run,
+    /// Print the rows of one run
+    Expect,
+}
+
+#[derive(Debug, Args)]
+struct ParamArguments {
+    /// Bytes by each route
+    #[arg(long, default_value_t = 1 << 20, value_parser = clap::value_parser!(u64).range(1..))]
+    bytes: u64,
+    /// Bytes by each call
+    #[arg(long, default_value_t = 1 << 16, value_parser = clap::value_parser!(u64).range(1..))]
+    chunk: u64,
+    /// Where the files are
+    #[arg(long)]
+    dir: PathBuf,
+}
+
+/// The exit code of a case that cannot be run here.
+const CANNOT_RUN: i32 = 77;
+
+/// The C entry point.
+// SAFETY: no other crate of this binary defines `main`: `no_main` leaves it out.
+#[unsafe(no_mangle)]
+extern "C" fn main(_: libc::c_int, _: *const *const libc::c_char) -> libc::c_int {
+    workload::ignore_broken_pipes();
+    match run() {
+        Ok(()) => 0,
+        Err(error) => fail(&error),
+    }
+}
+
+/// Says what went wrong, and how to exit.
+fn fail(error: &anyhow::Error) -> i32 {
+    if let Some(usage) = error.downcast_ref::<clap::Error>() {
+        // There is nobody to tell that the message could not be printed.
+        let _ = usage.print();
+        return usage.exit_code();
+    }
+    let _ = writeln!(io::stderr(), "workload: {error:#}");
+    if error.is::<Unsupported>() { CANNOT_RUN } else { 1 }
+}
+
+fn run() -> Result<()> {
+    match Arguments::try_parse_from(env::args_os())?.command {
+        Command::List => list(),
+        Command::Spawn { count, dir } => workload::spawn(count, &dir),
+        Command::Faults { pages } => workload::faults(pages),
+        Command::Switches { count } => workload::switches(count),
+        Command::Rename { to } => workload::rename(&to),
+        Command::Hold => workload::hold(),
+        Command::Case(arguments) => run_case(&arguments),
+    }
+}
+
+/// Runs the case that the first of `arguments` names.
+fn run_case(arguments: &[OsString]) -> Result<()> {
+    let name = arguments.first().and_then(|name| name.to_str()).unwrap_or_default();
+    let case = workload::find(name)
+        .with_context(|| format!("there is no case {name:?}; `workload list` has them all"))?;
+    let CaseArguments { action, params, repeat } = CaseArguments::try_parse_from(arguments)?;
+    let params = Params { bytes: params.bytes, chunk: params.chunk, dir: params.dir };
+    match action {
+        Action::Prepare => (case.prepare)(&params),
+        Action::Run => (0..repeat).try_for_each(|_| (case.run)(&params)),
+        Action::Expect => print_expected(case, &params),
+    }
+}
+
+fn list() -> Result<()> {
+    let mut out = io::stdout().lock();
+    for case in workload::CASES {
+        writeln!(out, "{}", case.name)?;
+    }
+    out.flush().context("cannot print the list")
+}
+
+fn print_expected(case: &Case, params: &Params) -> Result<()> {
+    let expected = (case.expected)(params);
+    let mut out = io::stdout().lock();
+    for row in &expected.moved {
+        writeln!(out, "moved {} {} {} {}", row.route, row.endpoint, row.bytes, row.calls)?;
+    }
+    for row in &expected.copied {
+        writeln!(out, "copied {} {} {} {}", row.route, row.direction, row.bytes, row.copies)?;
+    }
+    for row in &expected.unknown {
+        writeln!(out, "unknown {} {} {}", row.route, row.endpoint, row.bytes)?;
+    }
+    out.flush().context("cannot print the rows")
+}

@@ -1,0 +1,152 @@
+//! The daemon under test.
+
+use std::{
+    io::{BufRead as _, BufReader},
+    process::{Child, ChildStderr, Command, ExitStatus, Stdio},
+    sync::mpsc,
+    time::Duration,
+};
+
+use anyhow::{Context as _, Result, bail};
+use rustix::process::{Pid, Signal, kill_process};
+
+use crate::{programs, scrape::Metrics};
+
+/// A running `zc run`.
+#[derive(Debug)]
+pub struct Daemon {
+    child: Child,
+    address: String,
+}
+
+/// How long the daemon may take to attach: emulated machines are slow.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+impl Daemon {
+    /// Starts it on a free port with room for every group of a test.
+    ///
+    /// # Errors
+    ///
+    /// If it does not come to serve; its log is in the error.
+    pub fn start() -> Result<Self> {
+        Self::start_with(&["--max-groups", "2000"])
+    }
+
+    /// The same with other flags.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::start`].
+    pub fn start_with(flags: &[&str]) -> Result<Self> {
+        let mut child = Command::new(programs::folder()?.join("zc"))
+            .args(["run", "--web.listen-address", "127.0.0.1:0"])
+            .args(flags)
+            .stderr(Stdio::piped())
+            .spawn()
+            .context("cannot start zc; is it built?")?;
+        let (lines, log) = mpsc::channel();
+        let stderr = child.stderr.take().context("zc has no standard error")?;
+        std::thread::spawn(move || forward(stderr, &lines));
+        let mut daemon = Self { child, address: String::new() };
+        daemon.address = find_address(&log)?;
+        Ok(daemon)
+    }
+
+    /// Where it serves.
+    #[must_use]
+    pub fn address(&self) -> &str {
+        &self.address
+    }
+
+    /// Its process id.
+    #[must_use]
+    pub fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// The text of one of its pages.
+    ///
+    /// # Errors
+    ///
+    /// If it is not served with status 200.
+    pub fn page(&self, path: &str) -> Result<String> {
+        let url = format!("http://{}{path}", self.address);
+        let mut answer = ureq::get(&url).call().with_context(|| format!("cannot get {path}"))?;
+        Ok(answer.body_mut().with_config().limit(64 << 20).read_to_string()?)
+    }
+
+    /// A scrape of `/metrics`.
+    ///
+    /// # Errors
+    ///
+    /// If it is not served or is no exposition.
+    pub fn metrics(&self) -> Result<Metrics> {
+        Metrics::parse(&self.page("/metrics")?)
+    }
+
+    /// How often the kernel skipped a program because it was preempted on the CPU
+    /// (from 7.0), as zc says itself.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::metrics`].
+    pub fn missed(&self) -> Result<u64> {
+        self.metrics()?.value("zc_lost_total", ("reason", "recursion"))
+    }
+
+    /// The entry of one process in `/api/v1/processes`.
+    ///
+    /// # Errors
+    ///
+    /// If it has none.
+    pub fn process(&self, pid: u32) -> Result<serde_json::Value> {
+        let mut page: serde_json::Value = serde_json::from_str(&self.page("/api/v1/processes")?)?;
+        let processes = page["processes"].as_array_mut().context("no processes")?;
+        let found = processes.iter().position(|process| process["pid"] == pid);
+        Ok(processes.swap_remove(found.with_context(|| format!("no process {pid}"))?))
+    }
+
+    /// Sends a signal and waits for the end.
+    ///
+    /// # Errors
+    ///
+    /// If the signal cannot be sent.
+    pub fn end(mut self, signal: Signal) -> Result<ExitStatus> {
+        self.signal(signal)?;
+        self.child.wait().context("cannot wait for zc")
+    }
+
+    fn signal(&self, signal: Signal) -> Result<()> {
+        let pid = Pid::from_raw(self.pid().cast_signed()).context("zc has no pid")?;
+        kill_process(pid, signal).context("cannot signal zc")
+    }
+}
+
+impl Drop for Daemon {
+    fn drop(&mut self) {
+        // It may have ended by itself; either way it is gone afterwards.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// The address in the line that says where the daemon serves.
+fn find_address(log: &mpsc::Receiver<String>) -> Result<String> {
+    let mut said = String::new();
+    while let Ok(line) = log.recv_timeout(PATIENCE) {
+        if let Some((_, rest)) = line.split_once("http://") {
+            let (address, _) = rest.split_once('/').context("an address without a path")?;
+            return Ok(address.to_owned());
+        }
+        said += &line;
+    }
+    bail!("zc does not come to serve: {said}")
+}
+
+/// Passes the log on until the daemon ends, so that it never blocks.
+fn forward(stderr: ChildStderr, lines: &mpsc::Sender<String>) {
+    for line in BufReader::new(stderr).lines().map_while(Result::ok) {
+        // Nobody listens once the address is known.
+        let _ = lines.send(line + "\n");
+    }
+}

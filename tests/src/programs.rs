@@ -1,0 +1,173 @@
+//! Programs under names of their own: the daemon tells processes apart by comm.
+
+use std::{
+    env, fs,
+    os::unix::fs::symlink,
+    path::{Path, PathBuf},
+    process::{Child, Command, Stdio},
+};
+
+use anyhow::{Context as _, Result, ensure};
+
+/// Where the built programs are: `ZC_BIN`, else beside this test's own folder.
+///
+/// # Errors
+///
+/// If this test cannot tell where it is.
+pub fn folder() -> Result<PathBuf> {
+    if let Some(folder) = env::var_os("ZC_BIN") {
+        return Ok(folder.into());
+    }
+    let test = env::current_exe().context("a test that does not know its own path")?;
+    let folder = test.parent().and_then(Path::parent);
+    Ok(folder.context("a test outside a target folder")?.to_owned())
+}
+
+/// A place for links and files that goes with the test. On a disk, not in
+/// memory: `O_DIRECT` is to be real.
+#[derive(Debug)]
+pub struct Stage {
+    folder: tempfile::TempDir,
+}
+
+impl Stage {
+    /// A fresh one: in `ZC_STAGE`, else in the temporary folder of this machine.
+    ///
+    /// # Errors
+    ///
+    /// If it cannot be made.
+    pub fn new() -> Result<Self> {
+        let parent = env::var_os("ZC_STAGE").map_or_else(env::temp_dir, PathBuf::from);
+        let folder = tempfile::Builder::new()
+            .prefix("zc-test-")
+            .tempdir_in(&parent)
+            .with_context(|| format!("no room for a test in {}", parent.display()))?;
+        Ok(Self { folder })
+    }
+
+    /// Its path.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        self.folder.path()
+    }
+
+    /// The workload under this name; what it prints goes nowhere.
+    ///
+    /// # Errors
+    ///
+    /// If the name is longer than a comm, or the link cannot be made.
+    pub fn workload(&self, name: &str) -> Result<Command> {
+        self.link(name, &folder()?.join("workload"))
+    }
+
+    /// Any program under this name.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::workload`].
+    pub fn link(&self, name: &str, program: &Path) -> Result<Command> {
+        const LONGEST: usize = 15; // TASK_COMM_LEN - 1
+        ensure!(name.len() <= LONGEST, "{name} is longer than a comm");
+        let link = self.path().join(name);
+        if fs::symlink_metadata(&link).is_err() {
+            symlink(program, &link).with_context(|| format!("cannot link {}", link.display()))?;
+        }
+        let mut command = Command::new(link);
+        command.stdin(Stdio::null());
+        Ok(command)
+    }
+}
+
+/// A program that waits for a byte on its standard input, so that its numbers
+/// stand still.
+#[derive(Debug)]
+pub struct Waiting(Child);
+
+impl Waiting {
+    /// Starts it, and waits until it sleeps in `read`.
+    ///
+    /// # Errors
+    ///
+    /// If it ends or never gets there.
+    pub fn start(mut command: Command) -> Result<Self> {
+        let child = command.stdin(Stdio::piped()).spawn().context("cannot start a workload")?;
+        let waiting = Self(child);
+        for _ in 0..PATIENCE {
+            if waiting.is_blocked()? {
+                return Ok(waiting);
+            }
+            std::thread::sleep(std::time::Duration::from_millis(10));
+        }
+        anyhow::bail!("a workload does not come to wait for its standard input")
+    }
+
+    /// Its process id.
+    #[must_use]
+    pub fn pid(&self) -> u32 {
+        self.0.id()
+    }
+
+    /// A file of its `/proc` folder.
+    ///
+    /// # Errors
+    ///
+    /// If it is gone.
+    pub fn proc(&self, file: &str) -> Result<String> {
+        let path = format!("/proc/{}/{file}", self.pid());
+        fs::read_to_string(&path).with_context(|| format!("cannot read {path}"))
+    }
+
+    /// A number of its `/proc/PID/status`.
+    ///
+    /// # Errors
+    ///
+    /// If there is none of that name.
+    pub fn status(&self, name: &str) -> Result<u64> {
+        let text = self.proc("status")?;
+        let line = text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':'));
+        let number = line.with_context(|| format!("no {name} in /proc/PID/status"))?.trim();
+        number.parse().with_context(|| format!("{name} is {number:?}"))
+    }
+
+    /// A number of its `/proc/PID/stat`, counted from 1 as in `proc(5)`.
+    ///
+    /// # Errors
+    ///
+    /// If there is none at that place.
+    pub fn stat(&self, field: usize) -> Result<u64> {
+        const AFTER_COMM: usize = 3;
+        let text = self.proc("stat")?;
+        let (_, rest) = text.rsplit_once(") ").context("/proc/PID/stat has no comm")?;
+        let number = rest.split_whitespace().nth(field - AFTER_COMM);
+        number.context("/proc/PID/stat is short")?.parse().context("no number there")
+    }
+
+    /// Asleep, in a read of its standard input (system call 0, descriptor 0).
+    fn is_blocked(&self) -> Result<bool> {
+        let asleep =
+            self.proc("stat")?.rsplit_once(") ").is_some_and(|(_, rest)| rest.starts_with('S'));
+        Ok(asleep && self.proc("syscall").map_or(true, |text| text.starts_with("0 0x0 ")))
+    }
+
+    /// Lets it end.
+    ///
+    /// # Errors
+    ///
+    /// If it fails.
+    pub fn finish(mut self) -> Result<()> {
+        drop(self.0.stdin.take());
+        let status = self.0.wait()?;
+        ensure!(status.success(), "a workload ended with {status}");
+        Ok(())
+    }
+}
+
+impl Drop for Waiting {
+    fn drop(&mut self) {
+        // It may have ended by itself; either way it is gone afterwards.
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+const PATIENCE: u32 = 1000;

@@ -1,0 +1,174 @@
+//! The rows a run must leave, and how cases write them down.
+
+use super::Params;
+
+/// Bytes moved by one route to or from one kind of endpoint.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Moved {
+    /// The route, such as `read` or `io_uring`.
+    pub route: &'static str,
+    /// `file`, `socket`, `pipe` or `other`.
+    pub endpoint: &'static str,
+    /// The sum of what the calls returned.
+    pub bytes: u64,
+    /// The calls that moved at least one byte.
+    pub calls: u64,
+}
+
+/// Bytes the processor copied for one route.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Copied {
+    /// The route, such as `read` or `io_uring`.
+    pub route: &'static str,
+    /// `to_user`, `from_user` or `in_kernel`.
+    pub direction: &'static str,
+    /// The bytes copied once each.
+    pub bytes: u64,
+    /// The calls that copied.
+    pub copies: u64,
+}
+
+/// Bytes for which the textbook does not say whether they were copied.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Unknown {
+    /// The route, such as `msg_zerocopy`.
+    pub route: &'static str,
+    /// `file`, `socket`, `pipe` or `other`.
+    pub endpoint: &'static str,
+    /// The bytes moved.
+    pub bytes: u64,
+}
+
+/// All rows of one run. No row is empty, and none is there twice.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Expected {
+    /// What was moved.
+    pub moved: Vec<Moved>,
+    /// What was copied for certain.
+    pub copied: Vec<Copied>,
+    /// What may have been copied.
+    pub unknown: Vec<Unknown>,
+}
+
+impl Expected {
+    /// Adds the bytes and the calls of `params`.
+    pub(super) fn moves(
+        self,
+        route: &'static str,
+        endpoint: &'static str,
+        params: &Params,
+    ) -> Self {
+        self.moves_in(route, endpoint, params.bytes, params.calls())
+    }
+
+    /// Adds bytes moved by so many calls.
+    pub(super) fn moves_in(
+        mut self,
+        route: &'static str,
+        endpoint: &'static str,
+        bytes: u64,
+        calls: u64,
+    ) -> Self {
+        let same = |row: &&mut Moved| row.route == route && row.endpoint == endpoint;
+        if let Some(row) = self.moved.iter_mut().find(same) {
+            row.bytes += bytes;
+            row.calls += calls;
+        } else if bytes > 0 {
+            self.moved.push(Moved { route, endpoint, bytes, calls });
+        }
+        self
+    }
+
+    /// Adds one copy of the bytes of `params`, by as many calls.
+    pub(super) fn copies(
+        self,
+        route: &'static str,
+        direction: &'static str,
+        params: &Params,
+    ) -> Self {
+        self.copies_in(route, direction, params.bytes, params.calls())
+    }
+
+    /// Adds bytes copied once by so many calls.
+    pub(super) fn copies_in(
+        mut self,
+        route: &'static str,
+        direction: &'static str,
+        bytes: u64,
+        copies: u64,
+    ) -> Self {
+        let same = |row: &&mut Copied| row.route == route && row.direction == direction;
+        if let Some(row) = self.copied.iter_mut().find(same) {
+            row.bytes += bytes;
+            row.copies += copies;
+        } else if bytes > 0 {
+            self.copied.push(Copied { route, direction, bytes, copies });
+        }
+        self
+    }
+
+    /// Adds the bytes of `params`, which may have been copied.
+    pub(super) fn leaves_unknown(
+        mut self,
+        route: &'static str,
+        endpoint: &'static str,
+        params: &Params,
+    ) -> Self {
+        let bytes = params.bytes;
+        let same = |row: &&mut Unknown| row.route == route && row.endpoint == endpoint;
+        if let Some(row) = self.unknown.iter_mut().find(same) {
+            row.bytes += bytes;
+        } else if bytes > 0 {
+            self.unknown.push(Unknown { route, endpoint, bytes });
+        }
+        self
+    }
+
+    /// Adds a read of `endpoint` that copies to the process.
+    pub(super) fn reads(self, endpoint: &'static str, params: &Params) -> Self {
+        self.moves("read", endpoint, params).copies("read", "to_user", params)
+    }
+
+    /// Adds a write to `endpoint` that copies from the process.
+    pub(super) fn writes(self, endpoint: &'static str, params: &Params) -> Self {
+        self.moves("write", endpoint, params).copies("write", "from_user", params)
+    }
+
+    /// Adds a receive that copies to the process.
+    pub(super) fn receives(self, params: &Params) -> Self {
+        self.moves("recv", "socket", params).copies("recv", "to_user", params)
+    }
+
+    /// Adds a send that copies from the process.
+    pub(super) fn sends(self, params: &Params) -> Self {
+        self.moves("send", "socket", params).copies("send", "from_user", params)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::PathBuf;
+
+    use super::*;
+
+    #[test]
+    fn the_same_row_twice_is_one_row() {
+        let params = Params { bytes: 10, chunk: 4, dir: PathBuf::new() };
+        let expected = Expected::default().reads("pipe", &params).reads("pipe", &params);
+        assert_eq!(
+            expected.moved,
+            [Moved { route: "read", endpoint: "pipe", bytes: 20, calls: 6 }]
+        );
+        assert_eq!(
+            expected.copied,
+            [Copied { route: "read", direction: "to_user", bytes: 20, copies: 6 }]
+        );
+    }
+
+    #[test]
+    fn rows_of_no_bytes_are_left_out() {
+        let params = Params { bytes: 0, chunk: 4, dir: PathBuf::new() };
+        let expected = Expected::default().sends(&params).leaves_unknown("send", "socket", &params);
+        assert_eq!(expected, Expected::default());
+    }
+}

@@ -1,0 +1,130 @@
+//! Work of another kind than I/O: many short processes, page faults, context
+//! switches, and a process that just waits.
+
+use std::fs::OpenOptions;
+use std::hint::black_box;
+use std::io;
+use std::path::Path;
+use std::time::Duration;
+
+use anyhow::{Context as _, Result};
+
+use super::sys::mem::{self, Buffer};
+use super::sys::{fd, process};
+
+/// Children alive at a time.
+const ALIVE: u64 = 64;
+
+/// How long to sleep for a switch, at first.
+const SHORTEST_NAP: Duration = Duration::from_micros(100);
+
+/// What each child reads and writes.
+const BYTES: usize = 4096;
+
+/// Forks `count` children, at most 64 of them alive at a time. Each opens
+/// `dir/data`, which must have 4096 bytes or more, reads 4096 bytes of it, writes
+/// them to `/dev/null`, and exits after about a millisecond.
+///
+/// # Errors
+///
+/// If a child cannot be made, or one fails.
+pub fn spawn(count: u64, dir: &Path) -> Result<()> {
+    let data = dir.join("data");
+    let mut buffer = Buffer::new(BYTES).context("no memory")?;
+    let mut alive = 0;
+    for _ in 0..count {
+        if alive == ALIVE {
+            process::wait_for_any().context("a child failed")?;
+            alive -= 1;
+        }
+        process::fork(|| live(&data, &mut buffer)).context("cannot fork")?;
+        alive += 1;
+    }
+    for _ in 0..alive {
+        process::wait_for_any().context("a child failed")?;
+    }
+    Ok(())
+}
+
+/// What a child does.
+fn live(data: &Path, buffer: &mut [u8]) -> io::Result<()> {
+    let file = fd::open(data)?;
+    let null = OpenOptions::new().write(true).open("/dev/null")?;
+    let done = fd::read(&file, buffer)? == BYTES && fd::write(&null, buffer)? == BYTES;
+    process::nap(Duration::from_millis(1))?;
+    if done { Ok(()) } else { Err(io::ErrorKind::UnexpectedEof.into()) }
+}
+
+/// Writes 5 bytes to `/dev/null`, takes another name, lets the processor go, so
+/// that the name counts, writes 7 bytes, then waits as [`hold`] does.
+///
+/// # Errors
+///
+/// If the name cannot be changed, or a write fails.
+pub fn rename(to: &str) -> Result<()> {
+    let null = OpenOptions::new().write(true).open("/dev/null")?;
+    let write = |bytes: &[u8]| -> Result<()> {
+        anyhow::ensure!(fd::write(&null, bytes)? == bytes.len(), "a short write");
+        Ok(())
+    };
+    write(&[0; 5])?;
+    std::fs::write("/proc/self/comm", to).context("cannot change the name")?;
+    process::nap(Duration::from_millis(20))?;
+    write(&[0; 7])?;
+    hold()
+}
+
+/// Touches `pages` pages of memory for the first time, each of the smallest
+/// size, then waits as [`hold`] does, still holding them.
+///
+/// # Errors
+///
+/// If there is no such memory.
+pub fn faults(pages: u64) -> Result<()> {
+    let page = mem::page_size();
+    let pages = usize::try_from(pages).context("too many pages")?;
+    let bytes = pages.checked_mul(page).context("too many pages")?;
+    let mut memory = Buffer::untouched(bytes).context("cannot map memory")?;
+    memory.without_huge_pages().context("cannot ask for small pages")?;
+    for byte in memory.iter_mut().step_by(page) {
+        *byte = 1;
+    }
+    // The touches are not to be optimised away; the memory goes when this returns.
+    black_box(&mut memory[..]);
+    hold()
+}
+
+/// Gives up the processor `count` times, then waits as [`hold`] does, which
+/// gives it up once more.
+///
+/// # Errors
+///
+/// If the kernel does not let it sleep.
+pub fn switches(count: u64) -> Result<()> {
+    let so_far = || process::voluntary_switches().context("cannot count the switches");
+    let mut now = so_far()?;
+    let end = now.saturating_add(count);
+    let mut nap = SHORTEST_NAP;
+    // A sleep that ends before the process is off the processor is no switch,
+    // hence the kernel's own count; on a slow machine it takes longer sleeps.
+    while now < end {
+        process::nap(nap).context("cannot sleep")?;
+        let before = std::mem::replace(&mut now, so_far()?);
+        nap = if now == before { nap * 2 } else { SHORTEST_NAP };
+    }
+    hold()
+}
+
+/// Waits for one byte on the standard input, or its end.
+///
+/// # Errors
+///
+/// If the standard input cannot be read.
+pub fn hold() -> Result<()> {
+    fd::read(io::stdin(), &mut [0]).map(drop).context("cannot read the standard input")
+}
+
+/// Makes writing to a closed pipe an error of the call.
+pub fn ignore_broken_pipes() {
+    process::ignore_broken_pipes();
+}

@@ -1,0 +1,137 @@
+//! Memory: buffers, file mappings, and the memory of a process.
+
+use std::fs::File;
+use std::io;
+use std::ops::{Deref, DerefMut};
+use std::os::fd::AsRawFd;
+use std::ptr::{self, NonNull};
+use std::slice;
+
+use super::{moved, value, vector, vector_mut};
+
+/// A mapping that is removed when it is dropped.
+struct Mapping {
+    start: NonNull<u8>,
+    len: usize,
+}
+
+impl Mapping {
+    /// `mmap(2)` at an address the kernel chooses.
+    fn new(
+        len: usize,
+        protection: libc::c_int,
+        flags: libc::c_int,
+        fd: libc::c_int,
+    ) -> io::Result<Self> {
+        // SAFETY: without MAP_FIXED the call replaces no mapping.
+        let start = unsafe { libc::mmap(ptr::null_mut(), len, protection, flags, fd, 0) };
+        if start == libc::MAP_FAILED {
+            return Err(io::Error::last_os_error());
+        }
+        let start = NonNull::new(start.cast()).ok_or(io::ErrorKind::AddrNotAvailable)?;
+        Ok(Self { start, len })
+    }
+}
+
+impl Deref for Mapping {
+    type Target = [u8];
+
+    fn deref(&self) -> &[u8] {
+        // SAFETY: every mapping made here is readable for `len` bytes until it is
+        // dropped, and nobody shortens the files mapped.
+        unsafe { slice::from_raw_parts(self.start.as_ptr(), self.len) }
+    }
+}
+
+impl Drop for Mapping {
+    fn drop(&mut self) {
+        // SAFETY: the range is the one mapped, and nothing borrows it any more.
+        unsafe { libc::munmap(self.start.as_ptr().cast(), self.len) };
+    }
+}
+
+/// Anonymous memory that starts at a page boundary.
+pub(in crate::workload) struct Buffer(Mapping);
+
+impl Buffer {
+    /// Memory whose pages are not present yet.
+    pub(in crate::workload) fn untouched(len: usize) -> io::Result<Self> {
+        let flags = libc::MAP_PRIVATE | libc::MAP_ANONYMOUS;
+        Mapping::new(len, libc::PROT_READ | libc::PROT_WRITE, flags, -1).map(Self)
+    }
+
+    /// Memory with every page present and every byte set.
+    pub(in crate::workload) fn new(len: usize) -> io::Result<Self> {
+        let mut buffer = Self::untouched(len)?;
+        buffer.fill(0x5a);
+        Ok(buffer)
+    }
+
+    /// Asks for pages of the smallest size only.
+    pub(in crate::workload) fn without_huge_pages(&self) -> io::Result<()> {
+        let start = self.0.start.as_ptr().cast();
+        // SAFETY: the advice changes neither the content nor the extent of the mapping.
+        match value(unsafe { libc::madvise(start, self.0.len, libc::MADV_NOHUGEPAGE) }) {
+            // A kernel built without huge pages does not know the advice.
+            Err(error) if error.raw_os_error() == Some(libc::EINVAL) => Ok(()),
+            result => result.map(drop),
+        }
+    }
+}
+
+impl Deref for Buffer {
+    type Target = [u8];
+
+    fn deref(&self) -> &[u8] {
+        &self.0
+    }
+}
+
+impl DerefMut for Buffer {
+    fn deref_mut(&mut self) -> &mut [u8] {
+        // SAFETY: the mapping is private and writable for `len` bytes, and this
+        // is the only reference to it.
+        unsafe { slice::from_raw_parts_mut(self.0.start.as_ptr(), self.0.len) }
+    }
+}
+
+/// The content of a file, mapped for reading.
+pub(in crate::workload) struct FileMap(Mapping);
+
+impl FileMap {
+    /// Maps the first `len` bytes of `file`.
+    pub(in crate::workload) fn new(file: &File, len: usize) -> io::Result<Self> {
+        Mapping::new(len, libc::PROT_READ, libc::MAP_SHARED, file.as_raw_fd()).map(Self)
+    }
+}
+
+impl Deref for FileMap {
+    type Target = [u8];
+
+    fn deref(&self) -> &[u8] {
+        &self.0
+    }
+}
+
+/// The size of a page of memory.
+pub(in crate::workload) fn page_size() -> usize {
+    // SAFETY: no memory is passed.
+    let size = unsafe { libc::sysconf(libc::_SC_PAGESIZE) };
+    usize::try_from(size).unwrap_or(4096)
+}
+
+/// `process_vm_readv(2)` of this process: copies `from` to `into`.
+pub(in crate::workload) fn process_vm_read(into: &mut [u8], from: &[u8]) -> io::Result<usize> {
+    let pid = super::process::own_pid();
+    let (local, remote) = (vector_mut(into), vector(from));
+    // SAFETY: `local` is writable and `remote` readable, both for their whole length.
+    moved(unsafe { libc::process_vm_readv(pid, &raw const local, 1, &raw const remote, 1, 0) })
+}
+
+/// `process_vm_writev(2)` to this process: copies `from` to `into`.
+pub(in crate::workload) fn process_vm_write(into: &mut [u8], from: &[u8]) -> io::Result<usize> {
+    let pid = super::process::own_pid();
+    let (local, remote) = (vector(from), vector_mut(into));
+    // SAFETY: `local` is readable and `remote` writable, both for their whole length.
+    moved(unsafe { libc::process_vm_writev(pid, &raw const local, 1, &raw const remote, 1, 0) })
+}

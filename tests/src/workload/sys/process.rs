@@ -1,0 +1,126 @@
+//! Calls on processes.
+
+use std::ffi::{CString, OsStr};
+use std::io;
+use std::os::unix::ffi::OsStrExt;
+use std::ptr;
+use std::time::Duration;
+
+use super::value;
+
+/// A child of this process.
+#[derive(Clone, Copy)]
+pub(in crate::workload) struct Child(libc::pid_t);
+
+/// The identifier of this process.
+pub(in crate::workload) fn own_pid() -> libc::pid_t {
+    // SAFETY: the call takes nothing and cannot fail.
+    unsafe { libc::getpid() }
+}
+
+/// `fork(2)`: the child runs `then` and exits with 0, or with 1 if it failed.
+///
+/// This process must have one thread only.
+pub(in crate::workload) fn fork(then: impl FnOnce() -> io::Result<()>) -> io::Result<Child> {
+    // SAFETY: this process has one thread, so the child may do what its parent may.
+    let pid = unsafe { libc::fork() };
+    in_child(pid, then)
+}
+
+/// Like [`fork`], but the child shares this process's table of descriptors.
+pub(in crate::workload) fn fork_sharing_descriptors(
+    then: impl FnOnce() -> io::Result<()>,
+) -> io::Result<Child> {
+    let flags = libc::c_long::from(libc::CLONE_FILES | libc::SIGCHLD);
+    let none: libc::c_long = 0;
+    // SAFETY: without CLONE_VM the child has its own copy of the memory, and
+    // without a stack it goes on with its copy of this one, as after a fork.
+    let pid = unsafe { libc::syscall(libc::SYS_clone, flags, none, none, none, none) };
+    in_child(libc::pid_t::try_from(pid).map_err(io::Error::other)?, then)
+}
+
+/// Runs `then` if `pid` says that this is the child.
+fn in_child(pid: libc::pid_t, then: impl FnOnce() -> io::Result<()>) -> io::Result<Child> {
+    if value(pid)? == 0 {
+        let code = libc::c_int::from(then().is_err());
+        // SAFETY: the call takes no memory; it ends the child without running
+        // the destructors of what its parent owns.
+        unsafe { libc::_exit(code) }
+    }
+    Ok(Child(pid))
+}
+
+impl Child {
+    /// Waits for this child, which must exit with 0.
+    pub(in crate::workload) fn wait(self) -> io::Result<()> {
+        wait(self.0)
+    }
+}
+
+/// Waits for any child, which must exit with 0.
+pub(in crate::workload) fn wait_for_any() -> io::Result<()> {
+    wait(-1)
+}
+
+/// `wait4(2)`.
+fn wait(pid: libc::pid_t) -> io::Result<()> {
+    let mut status: libc::c_int = 0;
+    // SAFETY: the status is writable.
+    value(unsafe { libc::waitpid(pid, &raw mut status, 0) })?;
+    if libc::WIFEXITED(status) && libc::WEXITSTATUS(status) == 0 {
+        Ok(())
+    } else {
+        Err(io::Error::other(format!("a child ended with wait status {status}")))
+    }
+}
+
+/// `execve(2)` with this process's environment. Returns only if it failed.
+pub(in crate::workload) fn exec(program: &OsStr, arguments: &[&OsStr]) -> io::Error {
+    let strings: Result<Vec<_>, _> =
+        [program].iter().chain(arguments).map(|string| CString::new(string.as_bytes())).collect();
+    let Ok(strings) = strings else {
+        return io::ErrorKind::InvalidInput.into();
+    };
+    let mut pointers: Vec<_> = strings.iter().map(|string| string.as_ptr()).collect();
+    pointers.push(ptr::null());
+    // SAFETY: the program and the arguments are strings that end in a zero
+    // byte, and the array of arguments ends in a null pointer.
+    unsafe { libc::execv(pointers[0], pointers.as_ptr()) };
+    io::Error::last_os_error()
+}
+
+/// Sleeps once.
+pub(in crate::workload) fn nap(time: Duration) -> io::Result<()> {
+    let request = libc::timespec {
+        tv_sec: libc::time_t::try_from(time.as_secs()).map_err(io::Error::other)?,
+        tv_nsec: time.subsec_nanos().into(),
+    };
+    // SAFETY: the request is readable, and a null remainder is allowed.
+    value(unsafe { libc::nanosleep(&raw const request, ptr::null_mut()) }).map(drop)
+}
+
+/// How many times this process gave up the processor by itself.
+pub(in crate::workload) fn voluntary_switches() -> io::Result<u64> {
+    let mut usage = std::mem::MaybeUninit::<libc::rusage>::uninit();
+    // SAFETY: `usage` has room for the answer.
+    value(unsafe { libc::getrusage(libc::RUSAGE_SELF, usage.as_mut_ptr()) })?;
+    // SAFETY: the call succeeded, so it filled `usage`.
+    let usage = unsafe { usage.assume_init() };
+    u64::try_from(usage.ru_nvcsw).map_err(io::Error::other)
+}
+
+/// Makes a write to a closed pipe or socket an error instead of a death.
+pub(in crate::workload) fn ignore_broken_pipes() {
+    // SAFETY: ignoring a signal runs no code of this process.
+    unsafe { libc::signal(libc::SIGPIPE, libc::SIG_IGN) };
+}
+
+/// Keeps the allocator to one arena: to decide whether a thread gets its own,
+/// some C libraries read the number of processors from a file.
+pub(in crate::workload) fn keep_one_arena() {
+    #[cfg(target_env = "gnu")]
+    // SAFETY: the call takes two integers and sets a limit of the allocator.
+    unsafe {
+        libc::mallopt(libc::M_ARENA_MAX, 1)
+    };
+}

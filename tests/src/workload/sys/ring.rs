@@ -1,0 +1,197 @@
+//! An `io_uring` with one request at a time.
+
+use std::io;
+use std::os::fd::{AsFd, AsRawFd};
+
+use io_uring::squeue::Entry;
+use io_uring::types::Fd;
+use io_uring::{IoUring, cqueue, opcode};
+
+/// A ring whose every request is submitted alone and waited for.
+pub(in crate::workload) struct Ring {
+    ring: IoUring,
+    /// Completions that announce the end of a zero-copy send.
+    notices: u64,
+}
+
+impl Ring {
+    /// `io_uring_setup(2)`, which maps the ring's own descriptor.
+    pub(in crate::workload) fn new() -> io::Result<Self> {
+        Ok(Self { ring: IoUring::new(8)?, notices: 0 })
+    }
+
+    /// Registers `buffer` as the fixed buffer 0.
+    ///
+    /// The kernel holds a reference to the buffer's pages while the ring lives.
+    pub(in crate::workload) fn register(&self, buffer: &mut [u8]) -> io::Result<()> {
+        let vector = super::vector_mut(buffer);
+        // SAFETY: the vector covers `buffer`, which is readable and writable; the
+        // fixed operations take the buffer again, so it outlives them.
+        unsafe { self.ring.submitter().register_buffers(&[vector]) }
+    }
+
+    /// `IORING_OP_READ`.
+    pub(in crate::workload) fn read(
+        &mut self,
+        fd: impl AsFd,
+        into: &mut [u8],
+        at: u64,
+    ) -> io::Result<usize> {
+        let len = length(into)?;
+        let entry = opcode::Read::new(number(fd), into.as_mut_ptr(), len).offset(at).build();
+        // SAFETY: `into` is writable and outlives the request.
+        unsafe { self.complete(entry) }
+    }
+
+    /// `IORING_OP_WRITE`.
+    pub(in crate::workload) fn write(
+        &mut self,
+        fd: impl AsFd,
+        from: &[u8],
+        at: u64,
+    ) -> io::Result<usize> {
+        let entry = opcode::Write::new(number(fd), from.as_ptr(), length(from)?).offset(at).build();
+        // SAFETY: `from` is readable and outlives the request.
+        unsafe { self.complete(entry) }
+    }
+
+    /// `IORING_OP_READ_FIXED` into the start of the buffer registered.
+    pub(in crate::workload) fn read_fixed(
+        &mut self,
+        fd: impl AsFd,
+        into: &mut [u8],
+        at: u64,
+    ) -> io::Result<usize> {
+        let len = length(into)?;
+        let entry =
+            opcode::ReadFixed::new(number(fd), into.as_mut_ptr(), len, 0).offset(at).build();
+        // SAFETY: `into` is writable and outlives the request.
+        unsafe { self.complete(entry) }
+    }
+
+    /// `IORING_OP_WRITE_FIXED` from the start of the buffer registered.
+    pub(in crate::workload) fn write_fixed(
+        &mut self,
+        fd: impl AsFd,
+        from: &[u8],
+        at: u64,
+    ) -> io::Result<usize> {
+        let entry =
+            opcode::WriteFixed::new(number(fd), from.as_ptr(), length(from)?, 0).offset(at).build();
+        // SAFETY: `from` is readable and outlives the request.
+        unsafe { self.complete(entry) }
+    }
+
+    /// `IORING_OP_SEND`.
+    pub(in crate::workload) fn send(
+        &mut self,
+        socket: impl AsFd,
+        from: &[u8],
+    ) -> io::Result<usize> {
+        let entry = opcode::Send::new(number(socket), from.as_ptr(), length(from)?).build();
+        // SAFETY: `from` is readable and outlives the request.
+        unsafe { self.complete(entry) }
+    }
+
+    /// `IORING_OP_RECV`.
+    pub(in crate::workload) fn recv(
+        &mut self,
+        socket: impl AsFd,
+        into: &mut [u8],
+    ) -> io::Result<usize> {
+        let len = length(into)?;
+        let entry = opcode::Recv::new(number(socket), into.as_mut_ptr(), len).build();
+        // SAFETY: `into` is writable and outlives the request.
+        unsafe { self.complete(entry) }
+    }
+
+    /// `IORING_OP_SEND_ZC`. A second completion, [`Self::wait_for_notices`], says
+    /// when the kernel has no more use for the bytes.
+    pub(in crate::workload) fn send_zero_copy(
+        &mut self,
+        socket: impl AsFd,
+        from: &[u8],
+    ) -> io::Result<usize> {
+        let entry = opcode::SendZc::new(number(socket), from.as_ptr(), length(from)?).build();
+        // SAFETY: `from` is readable and outlives the request; until the notice
+        // the kernel holds references to its pages, not to its addresses.
+        unsafe { self.complete(entry) }
+    }
+
+    /// `IORING_OP_SPLICE` from and to the descriptors' own positions.
+    pub(in crate::workload) fn splice(
+        &mut self,
+        from: impl AsFd,
+        to: impl AsFd,
+        len: usize,
+    ) -> io::Result<usize> {
+        let len = u32::try_from(len).map_err(io::Error::other)?;
+        let entry = opcode::Splice::new(number(from), -1, number(to), -1, len).build();
+        // SAFETY: the request refers to no memory.
+        unsafe { self.complete(entry) }
+    }
+
+    /// `IORING_OP_TEE`.
+    pub(in crate::workload) fn tee(
+        &mut self,
+        from: impl AsFd,
+        to: impl AsFd,
+        len: usize,
+    ) -> io::Result<usize> {
+        let len = u32::try_from(len).map_err(io::Error::other)?;
+        let entry = opcode::Tee::new(number(from), number(to), len).build();
+        // SAFETY: the request refers to no memory.
+        unsafe { self.complete(entry) }
+    }
+
+    /// `IORING_OP_NOP`, which moves nothing.
+    pub(in crate::workload) fn nop(&mut self) -> io::Result<usize> {
+        // SAFETY: the request refers to no memory.
+        unsafe { self.complete(opcode::Nop::new().build()) }
+    }
+
+    /// Waits until the kernel has announced the end of `sends` zero-copy sends.
+    pub(in crate::workload) fn wait_for_notices(&mut self, sends: u64) -> io::Result<()> {
+        while self.notices < sends {
+            if let Some(entry) = self.ring.completion().next() {
+                self.notices += u64::from(cqueue::notif(entry.flags()));
+            } else {
+                self.ring.submit_and_wait(1)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Submits one request and waits for its result.
+    ///
+    /// # Safety
+    ///
+    /// The memory the request refers to must be valid until this returns.
+    unsafe fn complete(&mut self, entry: Entry) -> io::Result<usize> {
+        // SAFETY: the caller keeps the memory valid until the result is here.
+        unsafe { self.ring.submission().push(&entry) }.map_err(io::Error::other)?;
+        self.ring.submit()?;
+        loop {
+            let Some(entry) = self.ring.completion().next() else {
+                self.ring.submit_and_wait(1)?;
+                continue;
+            };
+            if cqueue::notif(entry.flags()) {
+                self.notices += 1;
+                continue;
+            }
+            let result = entry.result();
+            return usize::try_from(result).map_err(|_| io::Error::from_raw_os_error(-result));
+        }
+    }
+}
+
+/// A descriptor as a request names it.
+fn number(fd: impl AsFd) -> Fd {
+    Fd(fd.as_fd().as_raw_fd())
+}
+
+/// A length as a request gives it.
+fn length(bytes: &[u8]) -> io::Result<u32> {
+    u32::try_from(bytes.len()).map_err(io::Error::other)
+}

@@ -1,0 +1,70 @@
+//! `send(2)` with `MSG_ZEROCOPY`.
+
+use std::net::TcpStream;
+
+use anyhow::{Result, bail};
+
+use super::sockets::tcp_pair;
+use super::step::{done, exactly, no_files, requires};
+use super::sys::net;
+use super::{Case, Expected, Params};
+
+/// Sends that may be unfinished at a time: the memory of their notices is limited.
+const UNFINISHED: u64 = 8;
+
+/// Over the loopback the kernel copies all the same, and says so in the notice.
+pub(super) const SEND: Case = Case::new("msg-zerocopy", no_files, send, expect);
+
+/// The flag without the option of the socket, which makes it idle. To a
+/// measurement that does not follow options the bytes are as unknown.
+pub(super) const SEND_UNSET: Case = Case::new("msg-zerocopy-unset", no_files, send_unset, expect);
+
+fn expect(params: &Params) -> Expected {
+    Expected::default()
+        .moves("msg_zerocopy", "socket", params)
+        .leaves_unknown("msg_zerocopy", "socket", params)
+        .receives(params)
+}
+
+fn send(params: &Params) -> Result<()> {
+    let (near, far) = tcp_pair(params)?;
+    let set = net::set_option(&near, libc::SO_ZEROCOPY, 1);
+    done("SO_ZEROCOPY", requires(set, libc::ENOPROTOOPT, "SO_ZEROCOPY needs Linux 4.14")?)?;
+    let mut into = params.buffer()?;
+    let from = params.buffer()?;
+    let mut unfinished = 0;
+    for chunk in params.chunks() {
+        exactly("send", net::send(&near, &from[..chunk.len], libc::MSG_ZEROCOPY), chunk.len)?;
+        unfinished += 1;
+        let into = &mut into[..chunk.len];
+        exactly("recv", net::recv(&far, into, libc::MSG_WAITALL), chunk.len)?;
+        finish(&near, &mut unfinished, UNFINISHED)?;
+    }
+    finish(&near, &mut unfinished, 0)
+}
+
+/// Takes notices until `most` sends at most are unfinished.
+fn finish(socket: &TcpStream, unfinished: &mut u64, most: u64) -> Result<()> {
+    while *unfinished > most {
+        if let Some(sends) = done("recvmsg", net::completed_sends(socket))? {
+            let Some(rest) = unfinished.checked_sub(sends.into()) else {
+                bail!("the kernel finished {sends} sends, but only {unfinished} were begun");
+            };
+            *unfinished = rest;
+        } else if !done("poll", net::wait_for_notice(socket, 20_000))? {
+            bail!("{unfinished} sends were not finished within 20 seconds");
+        }
+    }
+    Ok(())
+}
+
+fn send_unset(params: &Params) -> Result<()> {
+    let (near, far) = tcp_pair(params)?;
+    let mut buffer = params.buffer()?;
+    for chunk in params.chunks() {
+        let buffer = &mut buffer[..chunk.len];
+        exactly("send", net::send(&near, buffer, libc::MSG_ZEROCOPY), chunk.len)?;
+        exactly("recv", net::recv(&far, buffer, libc::MSG_WAITALL), chunk.len)?;
+    }
+    Ok(())
+}

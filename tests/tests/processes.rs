@@ -1,0 +1,195 @@
+//! Identity, switches and faults, against `/proc` and against numbers known
+//! beforehand.
+
+#![expect(clippy::unwrap_used, reason = "a test that panics says what failed, and where")]
+
+use std::{fs, process::Command, thread::sleep, time::Duration};
+
+use zc_tests::{
+    daemon::Daemon,
+    kernel,
+    programs::{Stage, Waiting, folder},
+    scrape::Metrics,
+};
+
+const SWITCHES: &str = "zc_context_switches_total";
+const FAULTS: &str = "zc_page_faults_total";
+const MOVED: &str = "zc_transferred_bytes_total";
+const CALLS: &str = "zc_transfers_total";
+
+/// Fields of `/proc/PID/stat` (`proc(5)`).
+const MINFLT: usize = 10;
+const MAJFLT: usize = 12;
+
+/// What `/api/v1/processes` says of a process that stands still equals `/proc`.
+fn assert_equals_proc(daemon: &Daemon, waiting: &Waiting) {
+    let shown = daemon.process(waiting.pid()).unwrap();
+    let switches = &shown["context_switches"];
+    assert_eq!(switches["voluntary"], waiting.status("voluntary_ctxt_switches").unwrap());
+    assert_eq!(switches["involuntary"], waiting.status("nonvoluntary_ctxt_switches").unwrap());
+    assert_eq!(shown["page_faults"]["minor"], waiting.stat(MINFLT).unwrap());
+    assert_eq!(shown["page_faults"]["major"], waiting.stat(MAJFLT).unwrap());
+}
+
+#[test]
+fn faults_equal_proc_and_the_pages_touched() {
+    const PAGES: u64 = 1000;
+    let (daemon, stage) = (Daemon::start().unwrap(), Stage::new().unwrap());
+    let minor = |name: &str, pages: u64| {
+        let mut command = stage.workload(name).unwrap();
+        command.args(["faults", "--pages", &pages.to_string()]);
+        let waiting = Waiting::start(command).unwrap();
+        assert_equals_proc(&daemon, &waiting);
+        waiting.finish().unwrap();
+        daemon.metrics().unwrap().group(FAULTS, name, &["type"]).unwrap()[&vec!["minor".into()]]
+    };
+    let (few, many) = (minor("faults-1", 1), minor("faults-1001", 1 + PAGES));
+    // The loader's own faults vary by a few: where the stack happens to lie.
+    assert!((many - few).abs_diff(PAGES) <= 10, "{few} and {many}");
+}
+
+#[test]
+fn switches_equal_proc_and_the_blocks_made() {
+    const BLOCKS: u64 = 500;
+    let (daemon, stage) = (Daemon::start().unwrap(), Stage::new().unwrap());
+    let mut command = stage.workload("switches").unwrap();
+    command.args(["switches", "--count", &BLOCKS.to_string()]);
+    let waiting = Waiting::start(command).unwrap();
+    assert_equals_proc(&daemon, &waiting);
+    let shown = daemon.process(waiting.pid()).unwrap();
+    let voluntary = shown["context_switches"]["voluntary"].as_u64().unwrap();
+    assert!((BLOCKS..BLOCKS + 50).contains(&voluntary), "{voluntary}");
+}
+
+#[test]
+fn two_thousand_short_lives_are_all_booked() {
+    const LIVES: u64 = 2000;
+    const EACH: u64 = 4096;
+    let (daemon, stage) = (Daemon::start().unwrap(), Stage::new().unwrap());
+    let mut prepare = stage.workload("spawn-prepare").unwrap();
+    prepare.args(["read-file", "prepare", "--bytes", "4096", "--dir"]).arg(stage.path());
+    assert!(prepare.status().unwrap().success());
+    let spawn = |name: &str, count: u64| {
+        let mut command = stage.workload(name).unwrap();
+        command.args(["spawn", "--count", &count.to_string(), "--dir"]).arg(stage.path());
+        assert!(command.status().unwrap().success());
+    };
+    let before = daemon.metrics().unwrap();
+    spawn("spawn-0", 0);
+    spawn("spawn-2000", LIVES);
+    let metrics = daemon.metrics().unwrap();
+    let missed = daemon.missed().unwrap();
+    assert!(missed == 0 || kernel::version() >= (7, 0), "{missed} skipped before 7.0");
+    for (row, each) in [(["read", "file"], EACH), (["write", "other"], EACH)] {
+        let key = row.map(str::to_owned).to_vec();
+        let value = |family, group: &str| {
+            let rows = metrics.group(family, group, &["route", "endpoint"]).unwrap();
+            rows.get(&key).copied().unwrap_or(0)
+        };
+        let calls = value(CALLS, "spawn-2000") - value(CALLS, "spawn-0");
+        let bytes = value(MOVED, "spawn-2000") - value(MOVED, "spawn-0");
+        assert_eq!(bytes, calls * each, "{row:?}");
+        // What the kernel skipped (from 7.0) is counted; elsewhere it is nothing.
+        assert!(calls <= LIVES && LIVES - calls <= missed, "{row:?}: {calls}, missed {missed}");
+    }
+    // Each life is switched out at least once: when it ends.
+    let switches = metrics.group(SWITCHES, "spawn-2000", &["type"]).unwrap();
+    assert!(switches.values().sum::<u64>() >= LIVES);
+    for reason in ["no_slot", "no_slot_switch", "pid_range"] {
+        let lost = |metrics: &Metrics| metrics.value("zc_lost_total", ("reason", reason)).unwrap();
+        assert_eq!(lost(&metrics), lost(&before), "{reason}");
+    }
+}
+
+/// Runs a program of ours as process `pid`, by asking for the next pid until the
+/// kernel gives that one.
+fn run_as(stage: &Stage, name: &str, pid: u32, bytes: u64) -> bool {
+    fs::write("/proc/sys/kernel/ns_last_pid", (pid - 1).to_string()).unwrap();
+    let mut command = stage.workload(name).unwrap();
+    command.args(["write-null", "run", "--bytes", &bytes.to_string(), "--dir"]).arg(stage.path());
+    let mut child = command.spawn().unwrap();
+    let got = child.id();
+    assert!(child.wait().unwrap().success());
+    got == pid
+}
+
+#[test]
+fn a_reused_pid_is_another_process() {
+    let (daemon, stage) = (Daemon::start().unwrap(), Stage::new().unwrap());
+    let first = Command::new("true").spawn().unwrap();
+    let pid = first.id() + 100;
+    assert!(first.wait_with_output().unwrap().status.success());
+    let mut got = 0;
+    for (life, name) in ["reuse-a", "reuse-b", "reuse-c"].iter().enumerate() {
+        let bytes = 1000 * (life as u64 + 1);
+        got += u32::from(run_as(&stage, name, pid, bytes));
+        let metrics = daemon.metrics().unwrap();
+        let rows = metrics.group(MOVED, name, &["route", "endpoint"]).unwrap();
+        assert_eq!(rows[&vec!["write".to_owned(), "other".to_owned()]], bytes, "{name}");
+    }
+    assert!(got >= 2, "the kernel gave the pid only {got} times");
+}
+
+#[test]
+fn a_renamed_process_is_booked_under_each_name() {
+    let (daemon, stage) = (Daemon::start().unwrap(), Stage::new().unwrap());
+    let mut command = stage.workload("before").unwrap();
+    command.args(["rename", "--to", "renamed"]);
+    let waiting = Waiting::start(command).unwrap();
+    let shown = daemon.process(waiting.pid()).unwrap();
+    assert_eq!(shown["comm"], "renamed");
+    let metrics = daemon.metrics().unwrap();
+    let null = |name: &str| {
+        let rows = metrics.group(MOVED, name, &["route", "endpoint"]).unwrap();
+        rows.get(&vec!["write".to_owned(), "other".to_owned()]).copied().unwrap_or(0)
+    };
+    assert_eq!((null("before"), null("renamed")), (5, 7));
+}
+
+#[test]
+fn what_has_no_slot_is_counted_as_lost_and_booked_to_other() {
+    const BYTES: u64 = 1 << 20;
+    let stage = Stage::new().unwrap();
+    let daemon = Daemon::start_with(&["--threads", "1"]).unwrap();
+    let mut command = stage.workload("homeless").unwrap();
+    command.args(["write-null", "run", "--bytes", &BYTES.to_string(), "--dir"]).arg(stage.path());
+    assert!(command.status().unwrap().success());
+    let metrics = daemon.metrics().unwrap();
+    assert!(metrics.value("zc_lost_total", ("reason", "no_slot")).unwrap() >= 16);
+    assert!(metrics.value("zc_lost_total", ("reason", "no_slot_switch")).unwrap() >= 1);
+    let written: u64 = ["homeless", "other"]
+        .iter()
+        .map(|group| {
+            let rows = metrics.group(MOVED, group, &["route", "endpoint"]).unwrap();
+            rows.get(&vec!["write".to_owned(), "other".to_owned()]).copied().unwrap_or(0)
+        })
+        .sum();
+    assert!(written >= BYTES, "{written} of {BYTES} bytes are in no group");
+}
+
+#[test]
+fn counters_never_go_backwards_while_processes_come_and_go() {
+    let (daemon, stage) = (Daemon::start().unwrap(), Stage::new().unwrap());
+    let churn = |name: &str| {
+        let mut command = stage.workload(name).unwrap();
+        command.args(["read-zero", "run", "--dir"]).arg(stage.path());
+        command.spawn().unwrap()
+    };
+    let mut before = daemon.metrics().unwrap().counters().unwrap();
+    for round in 0..10 {
+        let mut children: Vec<_> = (0..4).map(|n| churn(&format!("churn-{n}"))).collect();
+        if round % 2 == 0 {
+            sleep(Duration::from_millis(20));
+        }
+        let now = daemon.metrics().unwrap().counters().unwrap();
+        for (series, value) in &before {
+            let later = now.get(series).copied();
+            assert!(later >= Some(*value), "{series}: {value}, then {later:?}");
+        }
+        before = now;
+        for child in &mut children {
+            assert!(child.wait().unwrap().success());
+        }
+    }
+    assert!(folder().unwrap().join("zc").exists());
+}

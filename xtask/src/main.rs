@@ -1,0 +1,73 @@
+//! zc's task runner: everything that is done to the project is a command here,
+//! and CI runs nothing else.
+
+mod apt;
+mod check;
+mod cmd;
+mod deny;
+mod ebpf;
+mod layers;
+mod run;
+mod tally;
+mod test;
+mod vm;
+
+use std::process::ExitCode;
+
+use anyhow::Result;
+use clap::{Parser, Subcommand};
+
+/// Builds, checks, tests and runs zc.
+#[derive(Parser)]
+#[command(name = "cargo xtask", max_term_width = 100)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Build zc and start it, as root through sudo when needed.
+    Run {
+        /// Arguments of zc [default: run].
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        arguments: Vec<String>,
+    },
+    /// The whole suite: checks, root tests on this kernel, the same in VMs.
+    Test {
+        /// Leave the VMs out.
+        #[arg(long)]
+        no_vm: bool,
+    },
+    /// What needs no root: format, lints, unit tests, object and docs current, licences.
+    Check,
+    /// Rebuild the committed eBPF object, installing the toolchain it needs.
+    BuildEbpf {
+        /// Change nothing; fail if the object is not what its source builds to.
+        #[arg(long)]
+        check: bool,
+    },
+    /// Run the root tests, or a shell command, on stock kernels under QEMU.
+    Vm(test::VmFlags),
+}
+
+fn main() -> ExitCode {
+    match start(Cli::parse()) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("xtask: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn start(cli: Cli) -> Result<()> {
+    match cli.command {
+        Command::Run { arguments } => run::run(&arguments),
+        Command::Test { no_vm } => test::all(!no_vm),
+        Command::Check => check::all(&mut tally::Tally::default(), ebpf::Toolchain::IfPresent),
+        Command::BuildEbpf { check: false } => ebpf::build(),
+        Command::BuildEbpf { check: true } => ebpf::verify(ebpf::Toolchain::Install),
+        Command::Vm(flags) => test::in_vms(&flags),
+    }
+}

@@ -1,0 +1,201 @@
+//! The whole suite: checks, root tests on this kernel, the same in VMs.
+
+use std::{
+    path::{Path, PathBuf},
+    process::Command,
+    time::Duration,
+};
+
+use anyhow::{Result, ensure};
+use clap::Args;
+
+use crate::{
+    apt, check, cmd,
+    ebpf::{Toolchain, top},
+    run::{as_root, target_dir},
+    tally::Tally,
+    vm::{self, Guest, GuestStatus, Outcome, SERIES},
+};
+
+/// What the root tests run besides what they build.
+const PACKAGES: &[&str] = &["strace", "python3"];
+
+/// Tests that need programs a guest does not have.
+const HOST_ONLY: &[&str] = &["tools"];
+
+/// A test for a kernel that is locked down, which cannot be undone: in guests, last.
+const LOCKED_DOWN: &str = "lockdown";
+const LOCK_DOWN: &str = "mount -t securityfs security /sys/kernel/security\n\
+                         echo confidentiality >/sys/kernel/security/lockdown";
+
+/// Flags of `cargo xtask vm`.
+#[derive(Args)]
+pub(crate) struct VmFlags {
+    /// Kernel series [default: all that zc is tested on].
+    series: Vec<String>,
+    /// Run this shell command instead of the tests; zc and workload are on its PATH.
+    #[arg(long)]
+    command: Option<String>,
+}
+
+/// Everything; the last line is the sum over all runners.
+pub(crate) fn all(with_vms: bool) -> Result<()> {
+    apt::ensure("for the root tests", PACKAGES)?;
+    let mut tally = Tally::default();
+    let outcome = suite(with_vms, &mut tally);
+    if outcome.is_err() && tally.failed == 0 {
+        tally.failed = 1;
+    }
+    // The error comes first, so that the count is the last line.
+    if let Err(error) = &outcome {
+        eprintln!("xtask: {error:#}");
+    }
+    tally.print();
+    outcome.map_err(|_| anyhow::anyhow!("the suite failed; see above"))
+}
+
+fn suite(with_vms: bool, tally: &mut Tally) -> Result<()> {
+    check::all(tally, Toolchain::Install)?;
+    let built = Built::new()?;
+    let here = native(&built, tally);
+    if with_vms {
+        let series: Vec<_> = SERIES.iter().map(ToString::to_string).collect();
+        guests(&built, &series, None, tally)?;
+    }
+    here
+}
+
+/// `cargo xtask vm`.
+pub(crate) fn in_vms(flags: &VmFlags) -> Result<()> {
+    let all: Vec<_> = SERIES.iter().map(ToString::to_string).collect();
+    let series = if flags.series.is_empty() { all } else { flags.series.clone() };
+    let mut tally = Tally::default();
+    let outcome = guests(&Built::new()?, &series, flags.command.as_deref(), &mut tally);
+    tally.print();
+    outcome
+}
+
+/// The release binaries and the test programs.
+struct Built {
+    folder: PathBuf,
+    tests: Vec<(String, PathBuf)>,
+}
+
+impl Built {
+    fn new() -> Result<Self> {
+        eprintln!("xtask: building zc and its root tests");
+        let mut build = Command::new("cargo");
+        build.args([
+            "build",
+            "--locked",
+            "--release",
+            "--bins",
+            "-p",
+            "zc-daemon",
+            "-p",
+            "zc-tests",
+        ]);
+        cmd::run(build.current_dir(top()))?;
+        let mut build = Command::new("cargo");
+        build.args(["test", "--locked", "--release", "--no-run", "-p", "zc-tests", "--tests"]);
+        build.args(["--message-format", "json-render-diagnostics"]).current_dir(top());
+        let messages = String::from_utf8(cmd::output(&mut build)?)?;
+        let tests: Vec<_> = messages.lines().filter_map(test_program).collect();
+        ensure!(!tests.is_empty(), "cargo built no root tests");
+        Ok(Self { folder: target_dir().join("release"), tests })
+    }
+}
+
+/// Name and path of a test program, if a message of cargo's announces one.
+fn test_program(message: &str) -> Option<(String, PathBuf)> {
+    let message: serde_json::Value = serde_json::from_str(message).ok()?;
+    let target = &message["target"];
+    let is_test = target["kind"].as_array()?.iter().any(|kind| kind == "test");
+    let path = message["executable"].as_str().filter(|_| is_test)?;
+    Some((target["name"].as_str()?.to_owned(), path.into()))
+}
+
+/// Runs every test program as root on this kernel, all of them even if one fails.
+fn native(built: &Built, tally: &mut Tally) -> Result<()> {
+    let mut failed = Vec::new();
+    for (name, path) in built.tests.iter().filter(|(name, _)| name != LOCKED_DOWN) {
+        eprintln!("xtask: root tests on this kernel: {name}");
+        let mut command = as_root(path)?;
+        command.env("ZC_BIN", &built.folder).arg("--test-threads=1").current_dir(top());
+        if let Err(error) = tally.run(&mut command) {
+            failed.push(format!("{name} ({error:#})"));
+        }
+    }
+    ensure!(failed.is_empty(), "failed on this kernel: {}", failed.join(", "));
+    Ok(())
+}
+
+/// Runs the tests, or `command`, in a guest of each series, one after the other:
+/// two at a time would halve each other's speed.
+fn guests(
+    built: &Built,
+    series: &[String],
+    command: Option<&str>,
+    tally: &mut Tally,
+) -> Result<()> {
+    let guest = guest(built, command);
+    let mut failed = Vec::new();
+    for series in series {
+        vm::fetch(series)?;
+        let outcome = boot_until_it_ends(series, &guest)?;
+        tally.read(&outcome.output);
+        let seconds = outcome.elapsed.as_secs();
+        eprintln!("xtask: {}: {:?} after {seconds} s", outcome.release, outcome.status);
+        if outcome.status != GuestStatus::Exited(0) {
+            failed.push(outcome.release);
+        }
+    }
+    ensure!(failed.is_empty(), "failed on {}; the guests' lines are above", failed.join(", "));
+    Ok(())
+}
+
+/// Boots a guest, and again if the machine itself hangs or stops, which emulated
+/// ones do now and then; a test that fails is not run again.
+fn boot_until_it_ends(series: &str, guest: &Guest) -> Result<Outcome> {
+    const BOOTS: u32 = 3;
+    for boot in 1..BOOTS {
+        let outcome = vm::boot(series, guest)?;
+        if matches!(outcome.status, GuestStatus::Exited(_)) {
+            return Ok(outcome);
+        }
+        eprintln!("{}", outcome.output);
+        eprintln!("xtask: {}: {:?}, boot {boot} of {BOOTS}", outcome.release, outcome.status);
+    }
+    vm::boot(series, guest)
+}
+
+/// A guest with everything in `/payload`, which is on its PATH.
+fn guest(built: &Built, command: Option<&str>) -> Guest {
+    let place = |path: &Path, name: &str| (path.to_owned(), format!("/payload/{name}"));
+    let programs = ["zc", "workload"].map(|name| place(&built.folder.join(name), name));
+    let tests: Vec<_> =
+        built.tests.iter().filter(|(name, _)| !HOST_ONLY.contains(&name.as_str())).collect();
+    let run_tests = || {
+        let run = |name: &str| {
+            // Emulated machines are slow: one of the two sizes of each workload.
+            let only = if name == "oracle" { "300007" } else { "" };
+            format!("test-{name} --test-threads=1 {only} || code=1")
+        };
+        let open = tests.iter().filter(|(name, _)| name != LOCKED_DOWN);
+        let open: Vec<_> = open.map(|(name, _)| run(name)).collect();
+        format!("code=0\n{}\n{LOCK_DOWN}\n{}\nexit $code", open.join("\n"), run(LOCKED_DOWN))
+    };
+    let command = command.map_or_else(run_tests, str::to_owned);
+    let environment = "export PATH=$PATH:/payload ZC_BIN=/payload ZC_STAGE=/mnt";
+    let tests = tests.iter().map(|(name, path)| place(path, &format!("test-{name}")));
+    Guest {
+        binaries: programs.into_iter().chain(tests).collect(),
+        memory_mib: 1024,
+        // With two emulated processors guests hung more often; why is not known.
+        cpus: 1,
+        disk_mib: Some(128),
+        timeout: Duration::from_secs(480),
+        echo: true,
+        ..Guest::new(format!("{environment}\n{command}"))
+    }
+}

@@ -1,0 +1,28 @@
+#!/bin/sh
+# Process 1 of a guest: makes the system look like one, runs /command, sends
+# its output and its exit code out by the two virtio ports, powers off.
+export PATH=/bin:/sbin:/usr/bin:/usr/sbin HOME=/root
+mount -t proc proc /proc
+mount -t sysfs sys /sys
+mount -t devtmpfs dev /dev
+mkdir -p /dev/pts /dev/shm
+mount -t devpts pts /dev/pts
+for dir in /dev/shm /tmp /run; do mount -t tmpfs -o mode=1777 tmpfs $dir; done
+mount -t tracefs tracefs /sys/kernel/tracing
+mount -t debugfs debugfs /sys/kernel/debug
+mount -t bpf bpf /sys/fs/bpf
+mount -t cgroup2 cgroup2 /sys/fs/cgroup
+
+for module in /modules/*.ko; do
+    insmod "$module" || echo "<2>init: insmod $module failed" >/dev/kmsg
+done
+ip link set lo up
+hostname guest
+ulimit -l unlimited
+if [ -b /dev/vda ]; then mount -t ext4 /dev/vda /mnt; fi
+
+cd /
+[ -c /dev/vport0p2 ] || echo "<2>init: no virtio port for the exit code" >/dev/kmsg
+sh /command </dev/null >/dev/vport0p1 2>&1
+echo "exit=$?" >/dev/vport0p2
+poweroff -f

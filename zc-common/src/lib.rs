@@ -1,0 +1,28 @@
+//! What the kernel half and the user half of zc must agree on: plain data,
+//! `no_std`, no dependency, no `unsafe`.
+//!
+//! * [`mod@file`]: what stands behind a descriptor;
+//! * [`classify`]: which flow a call is, from its shape and its descriptors;
+//! * [`flow`]: how data moves (routes, endpoints) and what each way must copy;
+//! * [`counter`]: the layout of a tally, one word a counter;
+//! * [`syscall`]: the system call table: class and I/O shape of each number;
+//! * [`slot`]: one thread's place in the `SLOTS` map: who owns it, its tally;
+//! * [`settings`]: the globals that userspace sets before load.
+//!
+//! The boundary is words: everything the kernel half writes is a `u64`, and the
+//! user half decodes it ([`slot::Reading::decode`]); no Rust enum, `bool` or
+//! `Option` is ever read back from a map.
+
+#![no_std]
+#![forbid(unsafe_code)]
+
+#[macro_use]
+mod table;
+
+pub mod classify;
+pub mod counter;
+pub mod file;
+pub mod flow;
+pub mod settings;
+pub mod slot;
+pub mod syscall;

@@ -1,0 +1,81 @@
+//! The globals that the user half sets before load.
+//!
+//! Rust emits no CO-RE relocations for the BPF target, so the offsets of the
+//! kernel's own fields are read from the running kernel's BTF and set as
+//! read-only globals: to the verifier they are constants.
+
+/// The value of an offset whose field this kernel does not have.
+pub const ABSENT: u32 = u32::MAX;
+
+/// One field of a kernel structure that the programs read.
+#[derive(Clone, Copy, Debug)]
+pub struct Field {
+    /// The global that holds its offset in bytes.
+    pub global: &'static str,
+    /// The structure.
+    pub structure: &'static str,
+    /// The member, oldest name last (`task_struct.state` before 5.14).
+    pub members: &'static [&'static str],
+}
+
+/// One row a field: `GLOBAL: "structure", "member" | "older name";`. Calls back
+/// `$with!` once with every row, so that both halves derive from one list.
+#[macro_export]
+macro_rules! kernel_fields {
+    ($with:ident) => {
+        $with! {
+            TASK_PID: "task_struct", "pid";
+            TASK_TGID: "task_struct", "tgid";
+            TASK_FLAGS: "task_struct", "flags";
+            TASK_STATE: "task_struct", "__state" | "state";
+            TASK_GROUP_LEADER: "task_struct", "group_leader";
+            TASK_START_BOOTTIME: "task_struct", "start_boottime" | "real_start_time";
+            TASK_COMM: "task_struct", "comm";
+            TASK_FILES: "task_struct", "files";
+            TASK_NVCSW: "task_struct", "nvcsw";
+            TASK_NIVCSW: "task_struct", "nivcsw";
+            TASK_MIN_FLT: "task_struct", "min_flt";
+            TASK_MAJ_FLT: "task_struct", "maj_flt";
+            TASK_THREAD_INFO: "task_struct", "thread_info";
+            THREAD_INFO_STATUS: "thread_info", "status";
+            FILES_FDT: "files_struct", "fdt";
+            FDTABLE_FD: "fdtable", "fd";
+            FDTABLE_MAX_FDS: "fdtable", "max_fds";
+            FILE_MODE: "file", "f_mode";
+            FILE_FLAGS: "file", "f_flags";
+            FILE_INODE: "file", "f_inode";
+            FILE_PRIVATE_DATA: "file", "private_data";
+            INODE_MODE: "inode", "i_mode";
+            INODE_RDEV: "inode", "i_rdev";
+            INODE_SB: "inode", "i_sb";
+            SUPER_BLOCK_MAGIC: "super_block", "s_magic";
+            SOCKET_TYPE: "socket", "type";
+            SOCKET_SK: "socket", "sk";
+            SOCK_FAMILY: "sock_common", "skc_family";
+            IO_KIOCB_OPCODE: "io_kiocb", "opcode";
+            IO_KIOCB_FILE: "io_kiocb", "file";
+            IO_URING_CQE_RES: "io_uring_cqe", "res";
+        }
+    };
+}
+
+macro_rules! list {
+    ($($global:ident: $structure:literal, $($member:literal)|+;)+) => {
+        /// Every field, in order of the list.
+        pub const FIELDS: &[Field] = &[$(Field {
+            global: stringify!($global),
+            structure: $structure,
+            members: &[$($member),+],
+        },)+];
+    };
+}
+
+kernel_fields!(list);
+
+/// `u32` global: 1 if `bpf_get_current_task_btf` may be used (kernel 5.11).
+pub const CURRENT_TASK_BTF: &str = "CURRENT_TASK_BTF";
+/// `u32` global: 1 if `bpf_probe_read_kernel` may be used (no confidentiality
+/// lockdown), else every descriptor's endpoint is unknown.
+pub const READ_KERNEL: &str = "READ_KERNEL";
+/// `u32` global: how many slots there are, reserved ones included.
+pub const SLOT_COUNT: &str = "SLOT_COUNT";

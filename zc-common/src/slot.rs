@@ -1,0 +1,235 @@
+//! One thread's place in the `SLOTS` map: who owns it, and its tally.
+//!
+//! A slot has one writer at a time for each word:
+//!
+//! 1. the kernel half takes a free slot when a thread without one is switched
+//!    in, writes the owner, and last of all sets the state to [`State::Live`];
+//! 2. while it is live only the owner's own context adds to its tally;
+//! 3. when the owner dies, execs or is renamed the kernel half sets
+//!    [`State::Retired`] and never touches the slot again;
+//! 4. the user half books the rest, clears every word and gives it back.
+//!
+//! So an owner never changes while a slot is live, and none is read torn.
+
+use crate::counter::{Counter, Tally};
+
+names! {
+    /// Where a slot is in its life.
+    State {
+        /// Nobody's.
+        Free = "free",
+        /// Owned by a thread that may charge it.
+        Live = "live",
+        /// Final: its owner will not charge it again.
+        Retired = "retired",
+    }
+}
+
+/// A slot as it lies in the map: whole words, in this order.
+#[derive(Clone, Copy)]
+#[repr(C)]
+pub struct Slot {
+    /// A [`State`], and [`Slot::KERNEL_THREAD`] or zero in the upper half.
+    pub state: u64,
+    /// The thread's id in the lower half, its process' in the upper half, both
+    /// as the initial pid namespace sees them.
+    pub ids: u64,
+    /// Start of the process: its leader's start since boot, in nanoseconds.
+    pub process_start: u64,
+    /// Start of the thread itself, since boot, in nanoseconds.
+    pub thread_start: u64,
+    /// The process' name (its leader's comm) when the slot was taken.
+    pub comm: [u64; 2],
+    /// What the mirrored counters stood at when the slot was taken.
+    pub base: [u64; Counter::MIRRORED],
+    /// One word a counter.
+    pub tally: [u64; Counter::COUNT],
+}
+
+const HEADER: usize = 6;
+
+impl Slot {
+    /// How many words a slot has.
+    pub const WORDS: usize = HEADER + Counter::MIRRORED + Counter::COUNT;
+    /// Set in the upper half of [`Slot::state`] for a kernel thread.
+    pub const KERNEL_THREAD: u64 = 1 << 32;
+    /// CPUs that zc can serve; each has a reserved slot of its own number, for
+    /// charges that belong to no thread with a slot.
+    pub const MAX_CPUS: usize = 1024;
+}
+
+const _: () = assert!(size_of::<Slot>() == 8 * Slot::WORDS);
+
+/// Which process a slot belongs to: stable over exec, never reused.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct ProcessKey {
+    /// The process id in the initial pid namespace.
+    pub tgid: u32,
+    /// Its start since boot, in nanoseconds.
+    pub start: u64,
+}
+
+/// The owner of a slot, decoded.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Owner {
+    /// The process.
+    pub process: ProcessKey,
+    /// The thread id in the initial pid namespace.
+    pub tid: u32,
+    /// The process' comm, NUL-padded.
+    pub comm: [u8; 16],
+    /// Whether it is a kernel thread.
+    pub kernel_thread: bool,
+}
+
+impl Owner {
+    /// Whether the thread leads its process.
+    #[must_use]
+    pub const fn leads(&self) -> bool {
+        self.tid == self.process.tgid
+    }
+}
+
+/// One slot that is not free, decoded.
+#[derive(Clone, Debug)]
+pub struct Reading {
+    /// The slot's number.
+    pub slot: u32,
+    /// Whether its owner will not charge it again.
+    pub retired: bool,
+    /// Whether its owner's id leads to another slot: left behind by a rare race.
+    pub orphan: bool,
+    /// Who owns it; none for a CPU's reserved slot.
+    pub owner: Option<Owner>,
+    /// What the mirrored counters stood at when the slot was taken.
+    pub base: [u64; Counter::MIRRORED],
+    /// What was charged, mirrored counters as the kernel keeps them.
+    pub tally: Tally,
+}
+
+impl Reading {
+    /// Decodes the words of slot number `slot`; none for a free slot.
+    #[must_use]
+    pub fn decode(slot: u32, words: &[u64; Slot::WORDS], reserved: bool) -> Option<Self> {
+        let state = low(words[0]);
+        if !reserved && state != State::Live as u32 && state != State::Retired as u32 {
+            return None;
+        }
+        let (header, tallies) = words.split_at(HEADER);
+        let (base_words, tally_words) = tallies.split_at(Counter::MIRRORED);
+        let mut base = [0; Counter::MIRRORED];
+        base.copy_from_slice(base_words);
+        let mut tally = [0; Counter::COUNT];
+        tally.copy_from_slice(tally_words);
+        Some(Self {
+            slot,
+            retired: state == State::Retired as u32,
+            orphan: false,
+            owner: (!reserved).then(|| Owner {
+                process: ProcessKey { tgid: high(header[1]), start: header[2] },
+                tid: low(header[1]),
+                comm: comm(header[4], header[5]),
+                kernel_thread: header[0] & Slot::KERNEL_THREAD != 0,
+            }),
+            base,
+            tally: Tally::from_words(tally),
+        })
+    }
+}
+
+#[expect(clippy::cast_possible_truncation, reason = "the lower half is what is wanted")]
+const fn low(word: u64) -> u32 {
+    word as u32
+}
+
+const fn high(word: u64) -> u32 {
+    low(word >> 32)
+}
+
+fn comm(first: u64, second: u64) -> [u8; 16] {
+    let mut bytes = [0; 16];
+    bytes[..8].copy_from_slice(&first.to_le_bytes());
+    bytes[8..].copy_from_slice(&second.to_le_bytes());
+    bytes
+}
+
+names! {
+    /// What we know we missed, by reason.
+    Lost {
+        /// A charge of a thread that got no slot, as all were taken: booked
+        /// under the group `other`, its process unknown.
+        NoSlot = "no_slot",
+        /// A context switch of a thread that got no slot: its switches and
+        /// faults since are not counted.
+        NoSlotSwitch = "no_slot_switch",
+        /// A thread id beyond the `SLOT_OF` map.
+        PidRange = "pid_range",
+        /// A length in user memory (`recvmmsg`, `sendmmsg`) could not be read.
+        UserMemory = "user_memory",
+        /// An io_uring completion that did not name its request (multishot).
+        IoUringRequest = "io_uring_request",
+        /// A system call by a 32-bit program: counted, its bytes are not.
+        Compat = "compat_call",
+    }
+}
+
+/// One CPU's own words in the `.bss` of the object: two cache lines.
+#[derive(Clone, Copy)]
+#[repr(C)]
+pub struct CpuState {
+    /// The slot of the thread that runs here, 0 for none.
+    pub slot: u64,
+    /// The address of its `task_struct`, so that a switch that went unseen is
+    /// noticed before anything is charged.
+    pub task: u64,
+    /// Events missed on this CPU, by [`Lost`].
+    pub lost: [u64; Self::LOST],
+}
+
+impl CpuState {
+    /// How many words it has.
+    pub const WORDS: usize = 16;
+    /// The word at which the losses begin.
+    pub const FIRST_LOST: usize = 2;
+    const LOST: usize = Self::WORDS - Self::FIRST_LOST;
+    /// A CPU that has run nothing yet.
+    pub const NEW: Self = Self { slot: 0, task: 0, lost: [0; Self::LOST] };
+}
+
+const _: () =
+    assert!(Lost::COUNT <= CpuState::LOST && size_of::<CpuState>() == 8 * CpuState::WORDS);
+
+#[cfg(test)]
+mod tests {
+    extern crate std;
+
+    use super::*;
+
+    #[test]
+    fn the_memory_arithmetic_in_architecture_is_current() {
+        let page = include_str!("../../ARCHITECTURE.md");
+        let size = size_of::<Slot>();
+        let megabytes = ((128 + 100_000) * size).div_ceil(1_000_000);
+        let row = std::format!("(128 + 100 000) × {size} B = {megabytes} MB");
+        assert!(page.contains(&row), "ARCHITECTURE.md should say: {row}");
+    }
+
+    #[test]
+    fn a_slot_is_decoded_as_the_programs_write_it() {
+        let mut words = [0; Slot::WORDS];
+        assert!(Reading::decode(5, &words, false).is_none());
+        words[0] = State::Retired as u64 | Slot::KERNEL_THREAD;
+        words[1] = 7 << 32 | 8;
+        words[2] = 99;
+        words[4] = u64::from_le_bytes(*b"kworker/");
+        words[HEADER] = 3;
+        words[HEADER + Counter::MIRRORED] = 4;
+        let reading = Reading::decode(5, &words, false).unwrap();
+        let owner = reading.owner.unwrap();
+        assert!(reading.retired && owner.kernel_thread && !owner.leads());
+        assert_eq!(owner.process, ProcessKey { tgid: 7, start: 99 });
+        assert_eq!((owner.tid, &owner.comm[..9]), (8, b"kworker/\0".as_slice()));
+        assert_eq!(reading.base[0], 3);
+        assert_eq!(reading.tally[Counter::switches(crate::counter::Switch::Voluntary)], 4);
+    }
+}

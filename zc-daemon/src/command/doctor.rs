@@ -1,0 +1,80 @@
+//! `zc doctor`: what can be attached here, and what not, and why.
+
+use std::{io::Write as _, process::ExitCode};
+
+use anyhow::Result;
+
+use super::{attach, hook_of};
+use crate::{
+    cli::Doctor,
+    host,
+    kernel::loader::{Attachment, Kernel},
+    view::doctor::{self, Finding, Refusal, Report},
+};
+
+/// Prints the report; 0 if everything is attached, 1 if something is not.
+///
+/// # Errors
+///
+/// If nothing can be attached at all.
+pub fn run(flags: &Doctor) -> Result<ExitCode> {
+    let report = report(&attach(flags.limits)?);
+    let text = if flags.json {
+        serde_json::to_string_pretty(&report)? + "\n"
+    } else {
+        doctor::text(&report)
+    };
+    std::io::stdout().write_all(text.as_bytes())?;
+    Ok(if report.is_healthy() { ExitCode::SUCCESS } else { ExitCode::from(1) })
+}
+
+fn report(kernel: &Kernel) -> Report {
+    let mut advice = Vec::new();
+    if !kernel.reads_kernel {
+        advice.push(
+            "the kernel is locked down (confidentiality): programs may not read its memory, so \
+             endpoints are \"unknown\"; boot with lockdown=integrity or none to have them"
+                .to_owned(),
+        );
+    }
+    Report {
+        version: 1,
+        kernel: host::kernel_release(),
+        lockdown: host::lockdown(),
+        reads_kernel_memory: kernel.reads_kernel,
+        probes: kernel.attachments.iter().map(finding).collect(),
+        advice,
+    }
+}
+
+fn finding(attachment: &Attachment) -> Finding {
+    let refused = attachment
+        .refused
+        .iter()
+        .map(|(hook, reason)| Refusal { hook: hook.to_string(), reason: reason.clone() });
+    Finding {
+        probe: attachment.probe.name.to_owned(),
+        measures: attachment.probe.measures.to_owned(),
+        blind_to: attachment.probe.blind_to.to_owned(),
+        hook: hook_of(attachment),
+        refused: refused.collect(),
+        advice: attachment.hook.is_none().then(|| advise(attachment)),
+    }
+}
+
+/// What the user can do, by what the kernel answered.
+fn advise(attachment: &Attachment) -> String {
+    let reasons: Vec<_> = attachment.refused.iter().map(|(_, why)| why.as_str()).collect();
+    let said = |what: &str| reasons.iter().any(|reason| reason.contains(what));
+    if said("Operation not permitted") {
+        "run as root, or with CAP_BPF and CAP_PERFMON; if that is so, the kernel is locked down \
+         (see /sys/kernel/security/lockdown)"
+            .to_owned()
+    } else if said("no tracepoint") {
+        "this kernel was built without it (for io_uring: CONFIG_IO_URING)".to_owned()
+    } else if said("other arguments") {
+        "nothing short of another kernel; every other probe works as usual".to_owned()
+    } else {
+        "please report this with the kernel's version and the lines above".to_owned()
+    }
+}

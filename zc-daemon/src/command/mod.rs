@@ -1,0 +1,38 @@
+//! The commands: the only place that knows everybody.
+
+pub mod doctor;
+pub mod run;
+
+use anyhow::Result;
+
+use crate::{
+    cli::Limits,
+    host,
+    kernel::{
+        capabilities,
+        loader::{Attachment, Kernel, Sizes},
+    },
+};
+
+/// Attaches with maps sized to the machine.
+fn attach(limits: Limits) -> Result<Kernel> {
+    capabilities::require()?;
+    let pids = host::pid_max()?;
+    let threads = match limits.threads {
+        Some(threads) => threads,
+        None => default_threads(host::threads()?, pids),
+    };
+    Kernel::attach(Sizes { threads, pids })
+}
+
+/// Room for four times as many threads as there are, at least 16384 and no more
+/// than there can be.
+fn default_threads(now: u32, pids: u32) -> u32 {
+    const LEAST: u32 = 16 * 1024;
+    now.saturating_mul(4).max(LEAST).min(pids)
+}
+
+/// The hook a probe is attached to, as text.
+fn hook_of(attachment: &Attachment) -> Option<String> {
+    attachment.hook.map(ToString::to_string)
+}

@@ -1,0 +1,96 @@
+//! `zc run`: attach, read, book, serve.
+
+use std::sync::Arc;
+
+use anyhow::{Context as _, Result, bail};
+use tokio::{net::TcpListener, sync::watch};
+use zc_common::slot::Reading;
+
+use super::{attach, hook_of};
+use crate::{
+    cli::Run,
+    engine::{
+        sampler::{self, Pace, Source},
+        snapshot::Snapshot,
+    },
+    kernel::{loader::Kernel, object},
+    server::{self, Served},
+    shutdown::Shutdown,
+    view::{json::Coverage, prometheus::Facts},
+};
+
+impl Source for Kernel {
+    fn read(&mut self, book: &mut dyn FnMut(&Reading) -> bool) -> Result<()> {
+        self.flush_log();
+        self.slots.read(book)
+    }
+
+    fn capacity(&self) -> u32 {
+        self.slots.capacity()
+    }
+
+    fn lost(&self) -> Result<Vec<(&'static str, u64)>> {
+        Kernel::lost(self)
+    }
+}
+
+/// Runs until asked to end.
+///
+/// # Errors
+///
+/// If the address is taken, or the kernel refuses the probes.
+pub async fn run(flags: Run) -> Result<()> {
+    let shutdown = Shutdown::new()?;
+    // Before anything is attached: where the address is taken it ends here.
+    let address = flags.listen_address;
+    let listener = TcpListener::bind(address).await.with_context(|| {
+        format!("cannot listen on {address}; choose another with --web.listen-address")
+    })?;
+    let kernel = attach(flags.limits)?;
+    warn_of_gaps(&kernel);
+    let facts = facts(&kernel);
+    let down = facts.probes.iter().filter(|(_, hook)| hook.is_none()).map(|(probe, _)| *probe);
+    let coverage = Coverage { down: down.collect() };
+    let pace = Pace { interval: flags.interval, max_groups: flags.max_groups };
+    let (asker, sampler) = sampler::start(kernel, pace);
+    let mut latest = asker.latest.clone();
+    let router = server::router(Served::new(asker, facts, coverage)?);
+    tracing::info!("zc serves http://{}/metrics", listener.local_addr()?);
+    tokio::select! {
+        served = server::serve(listener, router, shutdown) => served?,
+        () = ended(&mut latest) => bail!("the sampler ended by itself; see the log, and report it"),
+    }
+    // Drops the kernel side, which detaches every probe.
+    tokio::task::spawn_blocking(|| sampler.end()).await??;
+    tracing::info!("every probe is detached");
+    Ok(())
+}
+
+/// Resolves when nobody publishes snapshots any more.
+async fn ended(latest: &mut watch::Receiver<Arc<Snapshot>>) {
+    while latest.changed().await.is_ok() {}
+}
+
+/// Says out loud what will be unknown.
+fn warn_of_gaps(kernel: &Kernel) {
+    for attachment in kernel.attachments.iter().filter(|attachment| attachment.hook.is_none()) {
+        for (hook, why) in &attachment.refused {
+            tracing::warn!(
+                "the probe {} is down ({hook}: {why}): what it measures is unknown; see zc doctor",
+                attachment.probe.name
+            );
+        }
+    }
+    if !kernel.reads_kernel {
+        tracing::warn!(
+            "the kernel does not let programs read its memory (lockdown): endpoints are unknown, \
+             and with them the copies"
+        );
+    }
+}
+
+fn facts(kernel: &Kernel) -> Facts {
+    let probes =
+        kernel.attachments.iter().map(|attachment| (attachment.probe.name, hook_of(attachment)));
+    Facts { probes: probes.collect(), object: object::digest() }
+}

@@ -1,0 +1,11 @@
+//! Arithmetic on readings: no kernel, no clock of its own, no `unsafe`.
+//!
+//! [`ledger`] books deltas to processes and groups; [`summary`] turns a tally
+//! into rows; a [`snapshot`] is every group and process at one instant;
+//! [`sampler`] does one pass whenever asked.
+
+pub mod group;
+pub mod ledger;
+pub mod sampler;
+pub mod snapshot;
+pub mod summary;

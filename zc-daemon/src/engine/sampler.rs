@@ -1,0 +1,188 @@
+//! The sampler: one pass over the slots whenever it is time or somebody asks.
+
+use std::{
+    sync::{
+        Arc,
+        mpsc::{self, RecvTimeoutError},
+    },
+    thread::JoinHandle,
+    time::Duration,
+};
+
+use anyhow::{Result, anyhow};
+use tokio::sync::{oneshot, watch};
+use zc_common::slot::Reading;
+
+use super::{ledger::Ledger, snapshot::Snapshot};
+
+/// Where readings come from.
+pub trait Source: Send {
+    /// Hands every slot in use to `book` and gives back those it returns `true`
+    /// for.
+    ///
+    /// # Errors
+    ///
+    /// If the slots cannot be read.
+    fn read(&mut self, book: &mut dyn FnMut(&Reading) -> bool) -> Result<()>;
+
+    /// How many slots there are.
+    fn capacity(&self) -> u32;
+
+    /// What was missed since the start, by reason.
+    ///
+    /// # Errors
+    ///
+    /// If the kernel does not tell.
+    fn lost(&self) -> Result<Vec<(&'static str, u64)>>;
+}
+
+/// What the sampler is asked for.
+enum Request {
+    /// A snapshot taken now.
+    Now(oneshot::Sender<Arc<Snapshot>>),
+    /// To end, whoever may still want to ask.
+    End,
+}
+
+/// Asks the sampler.
+#[derive(Clone)]
+pub struct Asker {
+    requests: mpsc::Sender<Request>,
+    /// The latest snapshot.
+    pub latest: watch::Receiver<Arc<Snapshot>>,
+}
+
+impl Asker {
+    /// A snapshot taken after this call; none if the sampler has ended.
+    pub async fn now(&self) -> Option<Arc<Snapshot>> {
+        let (reply, answer) = oneshot::channel();
+        self.requests.send(Request::Now(reply)).ok()?;
+        answer.await.ok()
+    }
+}
+
+/// How often to look, and how much to remember.
+#[derive(Clone, Copy, Debug)]
+pub struct Pace {
+    /// Time between two passes when nobody asks.
+    pub interval: Duration,
+    /// Groups besides `other`.
+    pub max_groups: usize,
+}
+
+/// The running sampler.
+pub struct Sampler {
+    requests: mpsc::Sender<Request>,
+    thread: JoinHandle<()>,
+}
+
+impl Sampler {
+    /// Ends it, which drops the source.
+    ///
+    /// # Errors
+    ///
+    /// If it panicked.
+    pub fn end(self) -> Result<()> {
+        // It may have ended by itself; then it is told in vain.
+        let _ = self.requests.send(Request::End);
+        self.thread.join().map_err(|_| anyhow!("the sampler panicked; please report it"))
+    }
+}
+
+/// Starts the sampler on a thread of its own.
+pub fn start(source: impl Source + 'static, pace: Pace) -> (Asker, Sampler) {
+    let (requests, inbox) = mpsc::channel::<Request>();
+    let (publish, latest) = watch::channel(Arc::new(Snapshot::default()));
+    let thread = std::thread::spawn(move || sample(source, pace, &inbox, &publish));
+    (Asker { requests: requests.clone(), latest }, Sampler { requests, thread })
+}
+
+fn sample(
+    mut source: impl Source,
+    pace: Pace,
+    inbox: &mpsc::Receiver<Request>,
+    publish: &watch::Sender<Arc<Snapshot>>,
+) {
+    let mut ledger = Ledger::new(pace.max_groups);
+    let mut wait = Duration::ZERO;
+    loop {
+        let reply = match inbox.recv_timeout(wait) {
+            Ok(Request::Now(reply)) => Some(reply),
+            Err(RecvTimeoutError::Timeout) => None,
+            Ok(Request::End) | Err(RecvTimeoutError::Disconnected) => return,
+        };
+        match pass(&mut source, &mut ledger) {
+            Ok(snapshot) => {
+                wait = pause(&snapshot, pace.interval);
+                let snapshot = Arc::new(snapshot);
+                publish.send_replace(Arc::clone(&snapshot));
+                // Whoever asked may have given up.
+                reply.map(|reply| reply.send(snapshot));
+            }
+            Err(error) => {
+                tracing::error!("a pass over the slots failed: {error:#}");
+                wait = pace.interval;
+            }
+        }
+    }
+}
+
+fn pass(source: &mut impl Source, ledger: &mut Ledger) -> Result<Snapshot> {
+    ledger.begin();
+    source.read(&mut |reading| ledger.book(reading))?;
+    ledger.end();
+    let mut snapshot = ledger.snapshot();
+    snapshot.thread_capacity = source.capacity();
+    snapshot.lost = source.lost()?;
+    Ok(snapshot)
+}
+
+/// Looks sooner while slots run short, so that those of dead threads come back.
+fn pause(snapshot: &Snapshot, interval: Duration) -> Duration {
+    const HASTE: u32 = 20;
+    let crowded = snapshot.threads * 2 > snapshot.thread_capacity as usize;
+    if crowded { interval / HASTE } else { interval }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A source with a given number of slots in use.
+    struct Fixed(usize);
+
+    impl Source for Fixed {
+        fn read(&mut self, _: &mut dyn FnMut(&Reading) -> bool) -> Result<()> {
+            Ok(())
+        }
+
+        fn capacity(&self) -> u32 {
+            100
+        }
+
+        fn lost(&self) -> Result<Vec<(&'static str, u64)>> {
+            Ok(vec![("reason", self.0 as u64)])
+        }
+    }
+
+    #[test]
+    fn it_ends_although_somebody_could_still_ask() {
+        let pace = Pace { interval: Duration::from_secs(3600), max_groups: 1 };
+        let (asker, sampler) = start(Fixed(7), pace);
+        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+        let snapshot = runtime.block_on(asker.now()).unwrap();
+        assert_eq!(snapshot.lost, [("reason", 7)]);
+        sampler.end().unwrap();
+        assert!(runtime.block_on(asker.now()).is_none());
+    }
+
+    #[test]
+    fn it_looks_sooner_while_slots_run_short() {
+        let second = Duration::from_secs(1);
+        let pause = |threads| {
+            pause(&Snapshot { threads, thread_capacity: 100, ..Snapshot::default() }, second)
+        };
+        assert_eq!(pause(50), second);
+        assert!(pause(51) < second / 10);
+    }
+}

@@ -1,0 +1,42 @@
+//! Every group and process at one instant.
+
+use zc_common::{counter::Tally, slot::ProcessKey};
+
+/// A group and its total since the daemon started.
+#[derive(Clone, Debug)]
+pub struct Group {
+    /// Its name.
+    pub name: String,
+    /// Its total; it never falls.
+    pub tally: Tally,
+}
+
+/// A process that lives, and its total since zc first saw it run.
+#[derive(Clone, Debug)]
+pub struct Process {
+    /// Who it is.
+    pub key: ProcessKey,
+    /// Its comm.
+    pub name: String,
+    /// Its threads that have run since the daemon started.
+    pub threads: u32,
+    /// Its total.
+    pub tally: Tally,
+}
+
+/// All that the views show.
+#[derive(Clone, Debug, Default)]
+pub struct Snapshot {
+    /// Every group ever seen.
+    pub groups: Vec<Group>,
+    /// Every process that lives and has run, by pid.
+    pub processes: Vec<Process>,
+    /// Slots in use.
+    pub threads: usize,
+    /// Slots there are.
+    pub thread_capacity: u32,
+    /// How often something was booked to `other` for want of a group.
+    pub group_overflow: u64,
+    /// What was missed since the daemon started, by reason.
+    pub lost: Vec<(&'static str, u64)>,
+}

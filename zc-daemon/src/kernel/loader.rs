@@ -1,0 +1,278 @@
+//! Loads the object into the running kernel and attaches its probes.
+
+use std::collections::HashMap;
+
+use anyhow::{Context as _, Result, bail};
+use aya::{
+    Ebpf, EbpfLoader,
+    programs::{BtfTracePoint, ProgramError},
+    util::nr_cpus,
+};
+use aya_log::EbpfLogger;
+use zc_common::slot::{Lost, Slot};
+
+use super::{
+    btf::Btf,
+    cpus,
+    hooks::{Hook, PROBES, Probe},
+    misses::{self, Losses},
+    object,
+    settings::Settings,
+    slots::Slots,
+};
+
+/// The programs' log, passed on to ours.
+type Log = EbpfLogger<&'static dyn log::Log>;
+
+/// A program that reads kernel memory where it may: refused if it must not.
+const READER: &str = "sys_exit";
+
+/// What became of one probe.
+#[derive(Debug)]
+pub struct Attachment {
+    /// The probe.
+    pub probe: &'static Probe,
+    /// The hook in use, if any.
+    pub hook: Option<&'static Hook>,
+    /// Hooks that were tried first, and why they would not do.
+    pub refused: Vec<(&'static Hook, String)>,
+}
+
+/// How large the maps are to be.
+#[derive(Clone, Copy, Debug)]
+pub struct Sizes {
+    /// Threads that can be followed at a time.
+    pub threads: u32,
+    /// Thread ids there can be (`/proc/sys/kernel/pid_max`).
+    pub pids: u32,
+}
+
+/// The object, loaded and attached; dropping it detaches every probe.
+pub struct Kernel {
+    ebpf: Ebpf,
+    log: Log,
+    /// The slots.
+    pub slots: Slots,
+    losses: Losses,
+    /// What became of each probe, in the table's order.
+    pub attachments: Vec<Attachment>,
+    /// Whether programs may read kernel memory; if not, every descriptor's
+    /// endpoint is unknown.
+    pub reads_kernel: bool,
+}
+
+impl Kernel {
+    /// Loads and attaches everything that this kernel takes.
+    ///
+    /// # Errors
+    ///
+    /// If the kernel has no BTF, refuses the maps, or refuses an essential probe.
+    pub fn attach(sizes: Sizes) -> Result<Self> {
+        let types = Btf::from_running_kernel()?;
+        let settings = Settings::for_kernel(&types)?;
+        let kernel_btf = aya::Btf::from_sys_fs().context("cannot parse the kernel's BTF")?;
+        let mut loaded = Loaded::new(&settings, sizes, &types, &kernel_btf)?;
+        let mut reads_kernel = true;
+        if loaded.was_refused(READER) {
+            let settings = settings.without_kernel_reads();
+            let blind = Loaded::new(&settings, sizes, &types, &kernel_btf)?;
+            if !blind.was_refused(READER) {
+                loaded = blind;
+                reads_kernel = false;
+            }
+        }
+        loaded.attach(reads_kernel)
+    }
+
+    /// Passes on what the programs logged.
+    pub fn flush_log(&mut self) {
+        self.log.flush();
+    }
+
+    /// What was missed since attach, by reason.
+    ///
+    /// # Errors
+    ///
+    /// If the kernel does not tell.
+    pub fn lost(&self) -> Result<Vec<(&'static str, u64)>> {
+        let own = self.losses.read()?;
+        let mut lost: Vec<_> =
+            Lost::ALL.iter().map(|reason| (reason.name(), own[reason.index()])).collect();
+        let mut recursion = 0;
+        for (_, program) in self.ebpf.programs() {
+            if let Ok(fd) = program.fd() {
+                recursion += misses::recursion(std::os::fd::AsFd::as_fd(fd))?;
+            }
+        }
+        lost.push(("recursion", recursion));
+        Ok(lost)
+    }
+}
+
+/// Loads one program and nothing else, into maps of the least size: is it to this
+/// kernel's verifier's taste?
+///
+/// # Errors
+///
+/// If this kernel has nothing zc can stand on.
+pub fn load_alone(hook: &'static Hook) -> Result<Result<(), String>> {
+    let types = Btf::from_running_kernel()?;
+    let settings = Settings::for_kernel(&types)?;
+    let kernel_btf = aya::Btf::from_sys_fs().context("cannot parse the kernel's BTF")?;
+    let sizes = Sizes { threads: 1, pids: 1 };
+    let mut loaded = Loaded::maps_only(&settings, sizes)?;
+    Ok(loaded.load(hook, &types, &kernel_btf))
+}
+
+/// The object with its programs loaded, not yet attached.
+struct Loaded {
+    ebpf: Ebpf,
+    log: Log,
+    reserved: u32,
+    /// Why a program could not be loaded, by name; those that could are absent.
+    refusals: HashMap<&'static str, String>,
+}
+
+impl Loaded {
+    fn new(settings: &Settings, sizes: Sizes, types: &Btf, kernel: &aya::Btf) -> Result<Self> {
+        let mut loaded = Self::maps_only(settings, sizes)?;
+        for hook in PROBES.iter().flat_map(|probe| probe.hooks) {
+            if !loaded.refusals.contains_key(hook.program)
+                && let Err(why) = loaded.load(hook, types, kernel)
+            {
+                loaded.refusals.insert(hook.program, why);
+            }
+        }
+        Ok(loaded)
+    }
+
+    /// The object with its maps, sized to the machine, and no program loaded.
+    fn maps_only(settings: &Settings, sizes: Sizes) -> Result<Self> {
+        let reserved = u32::try_from(nr_cpus().map_err(|(_, error)| error)?)?;
+        if reserved as usize > Slot::MAX_CPUS {
+            bail!("this machine has {reserved} CPUs; zc serves at most {}", Slot::MAX_CPUS);
+        }
+        let mut loader = EbpfLoader::new();
+        for (name, value) in settings.iter() {
+            loader.override_global(name, value, true);
+        }
+        let level = log_level();
+        loader.override_global(aya_log::LEVEL, &level, true);
+        let mut ebpf = loader
+            .map_max_entries("SLOTS", reserved + sizes.threads)
+            .map_max_entries("FREE", sizes.threads)
+            .map_max_entries("SLOT_OF", sizes.pids)
+            .load(object::BYTES)
+            .context("the kernel refused zc's maps (for their size, see --threads)")?;
+        // Taken now: a program that names the ring loads only while it is open.
+        let log = EbpfLogger::init(&mut ebpf).context("the object has no ring for its log")?;
+        Ok(Self { ebpf, log, reserved, refusals: HashMap::new() })
+    }
+
+    /// Loads one program, if the tracepoint has the signature it is for.
+    fn load(&mut self, hook: &Hook, types: &Btf, kernel: &aya::Btf) -> Result<(), String> {
+        let arguments = types
+            .tracepoint(hook.tracepoint)
+            .ok_or_else(|| format!("this kernel has no tracepoint {}", hook.tracepoint))?;
+        let fits = arguments.len() >= hook.at_least
+            && hook
+                .arguments
+                .iter()
+                .all(|(position, structure)| arguments.get(*position) == Some(&Some(*structure)));
+        if !fits {
+            return Err("the tracepoint has other arguments on this kernel".to_owned());
+        }
+        let program = self.program(hook.program).map_err(|error| format!("{error:#}"))?;
+        match program.load(hook.tracepoint, kernel) {
+            Ok(()) | Err(ProgramError::AlreadyLoaded) => Ok(()),
+            Err(error) => Err(sentence(&error)),
+        }
+    }
+
+    fn program(&mut self, name: &str) -> Result<&mut BtfTracePoint> {
+        let program = self.ebpf.program_mut(name);
+        let program = program.with_context(|| format!("the object has no program {name}"))?;
+        program.try_into().with_context(|| format!("{name} is not a tp_btf program"))
+    }
+
+    fn was_refused(&self, program: &str) -> bool {
+        self.refusals.contains_key(program)
+    }
+
+    /// Attaches each probe to the first of its hooks that works. The order of
+    /// the table matters, and who runs where must be known on every CPU before
+    /// anything is charged.
+    fn attach(mut self, reads_kernel: bool) -> Result<Kernel> {
+        let map = |ebpf: &mut Ebpf, name: &str| {
+            ebpf.take_map(name).with_context(|| format!("the object has no map {name}"))
+        };
+        let free = map(&mut self.ebpf, "FREE")?;
+        let slot_of = map(&mut self.ebpf, "SLOT_OF")?;
+        let slots = Slots::new(&map(&mut self.ebpf, "SLOTS")?, &slot_of, free, self.reserved)?;
+        let losses = Losses::new(map(&mut self.ebpf, ".bss")?)?;
+        let mut attached = HashMap::new();
+        let mut attachments = Vec::with_capacity(PROBES.len());
+        for probe in PROBES {
+            attachments.push(self.attach_probe(probe, &mut attached)?);
+            if probe.tells_who_runs() {
+                cpus::visit_each();
+            }
+        }
+        let Self { ebpf, log, .. } = self;
+        Ok(Kernel { ebpf, log, slots, losses, attachments, reads_kernel })
+    }
+
+    fn attach_probe(
+        &mut self,
+        probe: &'static Probe,
+        attached: &mut HashMap<&'static str, ()>,
+    ) -> Result<Attachment> {
+        let mut refused = Vec::new();
+        for hook in probe.hooks {
+            if attached.contains_key(hook.program) {
+                return Ok(Attachment { probe, hook: Some(hook), refused });
+            }
+            let result = match self.refusals.get(hook.program) {
+                Some(why) => Err(why.clone()),
+                None => self.program(hook.program)?.attach().map_err(|error| sentence(&error)),
+            };
+            match result {
+                Ok(_) => {
+                    attached.insert(hook.program, ());
+                    return Ok(Attachment { probe, hook: Some(hook), refused });
+                }
+                Err(why) => refused.push((hook, why)),
+            }
+        }
+        if probe.essential {
+            let tried: Vec<_> =
+                refused.iter().map(|(hook, why)| format!("{hook}: {why}")).collect();
+            bail!("zc cannot work without the probe {}: {}", probe.name, tried.join("; "));
+        }
+        Ok(Attachment { probe, hook: None, refused })
+    }
+}
+
+/// What the programs may log: nothing, unless debug lines are wanted; to the
+/// verifier the rest is dead code.
+fn log_level() -> u8 {
+    let wanted = tracing::enabled!(target: "zc", tracing::Level::DEBUG);
+    if wanted { aya_log::Level::Debug as u8 } else { 0 }
+}
+
+/// An error of aya's as one line: the system's answer, and where the verifier
+/// said no, its last word.
+fn sentence(error: &ProgramError) -> String {
+    if let ProgramError::LoadError { io_error, verifier_log } = error {
+        let log = verifier_log.to_string();
+        tracing::debug!("the verifier's log:\n{log}");
+        let statistics = ["processed ", "stack depth ", "verification time "];
+        let last = log
+            .lines()
+            .rev()
+            .find(|line| !line.is_empty() && !statistics.iter().any(|s| line.starts_with(s)))
+            .unwrap_or("no log");
+        return format!("the kernel refused to load it: {io_error} (verifier: {last})");
+    }
+    format!("{:#}", anyhow::anyhow!("{error}"))
+}

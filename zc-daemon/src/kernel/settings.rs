@@ -1,0 +1,65 @@
+//! What the programs are told before load: offsets of this kernel's fields, and
+//! which helpers it has.
+
+use anyhow::{Result, bail};
+use zc_common::settings::{ABSENT, CURRENT_TASK_BTF, FIELDS, Field, READ_KERNEL};
+
+use super::btf::Btf;
+
+/// Values of the programs' globals, by name.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    globals: Vec<(&'static str, u32)>,
+}
+
+/// Fields without which nothing can be charged to anyone.
+const NEEDED: &str = "task_struct";
+
+impl Settings {
+    /// Reads the offsets from the kernel's types.
+    ///
+    /// # Errors
+    ///
+    /// If a field of `task_struct` is missing.
+    pub fn for_kernel(btf: &Btf) -> Result<Self> {
+        let mut globals = Vec::with_capacity(FIELDS.len() + 2);
+        for field in FIELDS {
+            let offset = find(btf, field);
+            if offset.is_none() && field.structure == NEEDED {
+                bail!(
+                    "this kernel's {} has no field {}; zc does not know how to follow threads on \
+                     it: please report the kernel's version",
+                    field.structure,
+                    field.members.join(" or ")
+                );
+            }
+            globals.push((field.global, offset.unwrap_or(ABSENT)));
+        }
+        let typed = btf.has_function("bpf_get_current_task_btf");
+        globals.push((CURRENT_TASK_BTF, u32::from(typed)));
+        globals.push((READ_KERNEL, 1));
+        Ok(Self { globals })
+    }
+
+    /// The same, for a kernel that does not let programs read its memory
+    /// (lockdown in confidentiality mode).
+    #[must_use]
+    pub fn without_kernel_reads(&self) -> Self {
+        let mut settings = self.clone();
+        for (name, value) in &mut settings.globals {
+            if *name == READ_KERNEL {
+                *value = 0;
+            }
+        }
+        settings
+    }
+
+    /// Every global and its value.
+    pub fn iter(&self) -> impl Iterator<Item = (&'static str, &u32)> {
+        self.globals.iter().map(|(name, value)| (*name, value))
+    }
+}
+
+fn find(btf: &Btf, field: &Field) -> Option<u32> {
+    field.members.iter().find_map(|member| btf.offset(field.structure, member))
+}

@@ -1,0 +1,174 @@
+//! THE table of metric families: name, labels and HELP text. The exposition and
+//! `docs/metrics.md` derive from it.
+
+/// How a family's values behave.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Type {
+    /// Only ever grows while the daemon lives.
+    Counter,
+    /// Goes up and down.
+    Gauge,
+    /// Counts observations in buckets.
+    Histogram,
+}
+
+impl Type {
+    /// As the exposition format spells it.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Counter => "counter",
+            Self::Gauge => "gauge",
+            Self::Histogram => "histogram",
+        }
+    }
+}
+
+/// One row: a metric family.
+#[derive(Clone, Copy, Debug)]
+pub struct Family {
+    /// Its name.
+    pub name: &'static str,
+    /// Its type.
+    pub kind: Type,
+    /// Its labels, in order.
+    pub labels: &'static [&'static str],
+    /// Its HELP text.
+    pub help: &'static str,
+}
+
+macro_rules! families {
+    ($($constant:ident = $name:literal, $kind:ident, [$($label:literal),*], $help:literal;)+) => {
+        $(
+            #[doc = $help]
+            pub const $constant: Family = Family {
+                name: $name, kind: Type::$kind, labels: &[$($label),*], help: $help,
+            };
+        )+
+
+        /// Every family of zc's own.
+        pub const FAMILIES: &[Family] = &[$($constant),+];
+    };
+}
+
+families! {
+    TRANSFERRED = "zc_transferred_bytes_total", Counter, ["group", "route", "endpoint"],
+        "Bytes that the kernel reported as moved, by interface and far end (for two ends: where \
+         they went). mmap counts bytes mapped, touched or not.";
+    TRANSFERS = "zc_transfers_total", Counter, ["group", "route", "endpoint"],
+        "Calls that moved at least one byte.";
+    COPIED = "zc_copied_bytes_total", Counter, ["group", "route", "direction", "quality"],
+        "Bytes that the CPU copied. quality=\"inferred\": what the interface must copy by the \
+         textbook, from the bytes it moved; not observed.";
+    COPIES = "zc_copies_total", Counter, ["group", "route", "direction", "quality"],
+        "Calls that copied; see zc_copied_bytes_total.";
+    UNKNOWN = "zc_copy_unknown_bytes_total", Counter, ["group", "route", "endpoint"],
+        "Transferred bytes of which zc cannot tell whether the CPU copied them: they stand \
+         in no series of zc_copied_bytes_total, and are not zero copies.";
+    SYSCALLS = "zc_syscalls_total", Counter, ["group", "class"],
+        "System calls that returned. Each is two mode switches.";
+    SWITCHES = "zc_context_switches_total", Counter, ["group", "type"],
+        "Context switches of threads, as in /proc/PID/status.";
+    FAULTS = "zc_page_faults_total", Counter, ["group", "type"],
+        "Page faults of threads as of their last context switch, as in /proc/PID/stat.";
+    PROCESSES = "zc_processes", Gauge, [],
+        "Processes that live and have run since the daemon started.";
+    GROUP_OVERFLOW = "zc_group_overflow_total", Counter, [],
+        "Bookings that went to group=\"other\" because --max-groups was reached.";
+    LOST = "zc_lost_total", Counter, ["reason"],
+        "Events known to be missing from the other families.";
+    PROBE_UP = "zc_probe_up", Gauge, ["probe", "hook"],
+        "1 if the probe is attached to the hook; 0 if it could be attached nowhere (hook=\"\"): \
+         what it measures is then unknown, not zero.";
+    MAP_ENTRIES = "zc_map_entries", Gauge, ["map"],
+        "Entries in use in an eBPF map.";
+    MAP_CAPACITY = "zc_map_capacity", Gauge, ["map"],
+        "Entries that an eBPF map can hold.";
+    BUILD_INFO = "zc_build_info", Gauge, ["version", "object"],
+        "1, labelled with the daemon's version and the start of its eBPF object's SHA-256.";
+    SCRAPE_DURATION = "zc_scrape_duration_seconds", Histogram, [],
+        "Time to read every slot and render /metrics.";
+}
+
+/// `docs/metrics.md`.
+#[must_use]
+pub fn markdown() -> String {
+    use std::fmt::Write as _;
+
+    let mut page = String::from(HEAD);
+    for family in FAMILIES {
+        let labels = match family.labels {
+            [] => "none".to_owned(),
+            labels => labels.join(", "),
+        };
+        let (name, kind, help) = (family.name, family.kind.name(), family.help);
+        // Writing to a String cannot fail.
+        let _ = writeln!(page, "| `{name}` | {kind} | {labels} | {help} |");
+    }
+    page.push_str(&labels());
+    page
+}
+
+const HEAD: &str = "\
+# Metrics
+
+Generated from the tables in the source by `cargo test -p zc-daemon`; do not edit.
+
+Series appear once they are above zero. A family whose probe is down
+(`zc_probe_up`) has no series: unknown is not zero. The `process_*` families of
+the daemon itself are those of every Prometheus client.
+
+| family | type | labels | meaning |
+|---|---|---|---|
+";
+
+fn labels() -> String {
+    use zc_common::{
+        counter::{Fault, Switch},
+        flow::{Direction, Endpoint, Route},
+        slot::Lost,
+        syscall::Class,
+    };
+
+    fn row(label: &str, names: impl Iterator<Item = &'static str>) -> String {
+        let names: Vec<_> = names.map(|name| format!("`{name}`")).collect();
+        format!("| {label} | {} |\n", names.join(", "))
+    }
+
+    let mut page = String::from("\n## Label values\n\n| label | values |\n|---|---|\n");
+    page += &row("route", Route::ALL.iter().map(|route| route.name()));
+    page += &row("endpoint", Endpoint::ALL.iter().map(|endpoint| endpoint.name()));
+    page += &row("direction", Direction::ALL.iter().map(|direction| direction.name()));
+    page += &row("quality", ["inferred"].into_iter());
+    page += &row("class", Class::ALL.iter().map(|class| class.name()));
+    page += &row("type (switches)", Switch::ALL.iter().map(|switch| switch.name()));
+    page += &row("type (faults)", Fault::ALL.iter().map(|fault| fault.name()));
+    page += &row("reason", Lost::ALL.iter().map(|lost| lost.name()).chain(["recursion"]));
+    page
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The page is written anew with `UPDATE=1`.
+    #[test]
+    fn docs_metrics_is_current() {
+        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/metrics.md");
+        if std::env::var_os("UPDATE").is_some() {
+            std::fs::write(path, markdown()).unwrap();
+        }
+        let page = std::fs::read_to_string(path).unwrap();
+        assert!(page == markdown(), "docs/metrics.md is stale: run UPDATE=1 cargo test");
+    }
+
+    #[test]
+    fn names_follow_the_conventions() {
+        for family in FAMILIES {
+            assert!(family.name.starts_with("zc_"), "{}", family.name);
+            let total = family.name.ends_with("_total");
+            assert_eq!(total, family.kind == Type::Counter, "{}", family.name);
+            assert!(family.help.ends_with('.'), "{}", family.name);
+        }
+    }
+}

@@ -1,0 +1,7 @@
+//! Snapshot in, text out: no clock, no kernel, no `/proc`.
+
+pub mod doctor;
+pub mod family;
+pub mod json;
+pub mod landing;
+pub mod prometheus;

@@ -1,0 +1,42 @@
+//! The only writers of tallies and of losses.
+
+use zc_common::{
+    counter::Counter,
+    flow::Flow,
+    slot::{Lost, Slot},
+};
+
+use crate::threads::cpu;
+
+/// Adds `amount` to one counter of `slot`.
+#[inline(always)]
+pub fn add(slot: *mut Slot, counter: Counter, amount: u64) {
+    // SAFETY: `slot` points into `SLOTS`, and only the owner's own context adds
+    // to this word: it has one writer.
+    let tally = unsafe { &mut (*slot).tally };
+    if let Some(word) = tally.get_mut(counter.index()) {
+        *word += amount;
+    }
+}
+
+/// Charges one call that moved `bytes` by `flow`.
+#[inline(always)]
+pub fn moved(slot: *mut Slot, flow: Flow, bytes: u64) {
+    // Through memory, so that the compiler forgets that it knows the bound and
+    // keeps the check that the verifier asks for.
+    let position = flow as u8;
+    // SAFETY: a local.
+    let position = unsafe { (&raw const position).read_volatile() };
+    let Some((bytes_of, calls_of)) = Counter::flow_at(position as usize) else { return };
+    add(slot, bytes_of, bytes);
+    add(slot, calls_of, 1);
+}
+
+/// Counts one thing that was missed.
+#[inline(always)]
+pub fn lost(reason: Lost) {
+    let cpu = cpu();
+    // SAFETY: this CPU's own element.
+    let words = unsafe { &mut (*cpu).lost };
+    words[reason.index()] += 1;
+}

@@ -1,0 +1,48 @@
+//! Every map on one screen.
+//!
+//! `max_entries` of the first three is set by the loader, which sizes them to
+//! the machine; the memory is theirs from creation on.
+
+use core::cell::UnsafeCell;
+
+use aya_ebpf::{
+    btf_maps::{Array, Queue},
+    macros::btf_map,
+};
+use zc_common::slot::{CpuState, Slot};
+
+/// `BPF_F_MMAPABLE`: the daemon reads it by memory, without a system call.
+const MMAPABLE: usize = 1 << 10;
+
+/// One slot a thread, after one reserved slot a CPU.
+#[btf_map]
+pub static SLOTS: Array<Slot, 1, MMAPABLE> = Array::new();
+
+/// The slot of each thread id, 0 for none.
+#[btf_map]
+pub static SLOT_OF: Array<u32, 1, MMAPABLE> = Array::new();
+
+/// The numbers of the free slots.
+#[btf_map]
+pub static FREE: Queue<u32, 1> = Queue::new();
+
+/// What each CPU keeps to itself, at a direct address (the `.bss` map).
+#[repr(transparent)]
+pub struct PerCpu(UnsafeCell<[CpuState; Slot::MAX_CPUS]>);
+
+// SAFETY: element N is written only by programs running on CPU N; a program is
+// not migrated while it runs. Where one can be preempted (since 7.0), the
+// word of the slot is written anew at each switch, for the thread that comes on.
+unsafe impl Sync for PerCpu {}
+
+#[unsafe(no_mangle)]
+static CPUS: PerCpu = PerCpu(UnsafeCell::new([CpuState::NEW; Slot::MAX_CPUS]));
+
+impl PerCpu {
+    /// The address of one CPU's state; the mask bounds it for the verifier.
+    #[inline(always)]
+    pub fn of(cpu: u32) -> *mut CpuState {
+        let first = CPUS.0.get().cast::<CpuState>();
+        first.wrapping_add(cpu as usize & (Slot::MAX_CPUS - 1))
+    }
+}

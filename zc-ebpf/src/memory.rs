@@ -1,0 +1,47 @@
+//! Reads of kernel and user memory outside the types the verifier knows.
+
+use core::ffi::c_void;
+
+use aya_ebpf::helpers::generated::{bpf_probe_read_kernel, bpf_probe_read_user};
+
+use crate::settings::{READ_KERNEL, on};
+
+/// Reads a `T` of the kernel's at `address`; none if it faults or the kernel
+/// does not allow it.
+#[inline(always)]
+pub fn kernel<T: Copy + Default>(address: u64) -> Option<T> {
+    if !on(&READ_KERNEL) {
+        return None;
+    }
+    let mut value = T::default();
+    // SAFETY: the helper writes exactly `size_of::<T>()` bytes into `value` or
+    // fails; every `T` used here is a plain integer.
+    let result = unsafe {
+        bpf_probe_read_kernel(
+            (&raw mut value).cast::<c_void>(),
+            size_of::<T>() as u32,
+            address as *const c_void,
+        )
+    };
+    (result == 0).then_some(value)
+}
+
+/// Reads a `T` of the running process' at `address`; none if it faults, or where
+/// kernel memory cannot be read: aya then takes the kernel for one that has only
+/// the older `bpf_probe_read`, rewrites this call too, and lockdown refuses it.
+#[inline(always)]
+pub fn user<T: Copy + Default>(address: u64) -> Option<T> {
+    if !on(&READ_KERNEL) {
+        return None;
+    }
+    let mut value = T::default();
+    // SAFETY: as above, from user memory, page faults disabled.
+    let result = unsafe {
+        bpf_probe_read_user(
+            (&raw mut value).cast::<c_void>(),
+            size_of::<T>() as u32,
+            address as *const c_void,
+        )
+    };
+    (result == 0).then_some(value)
+}

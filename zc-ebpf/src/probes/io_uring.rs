@@ -1,0 +1,58 @@
+//! Completions of io_uring requests: the bytes they moved.
+//!
+//! A completion is posted by the thread that submitted the request, or by a
+//! worker thread of its process (`io_fill_cqe_req`, since 5.12). Before 5.19
+//! the tracepoint does not name the request, so nothing is known there.
+
+use aya_ebpf::{macros::btf_tracepoint, programs::BtfTracePointContext};
+use zc_common::{classify, slot::Lost};
+
+use crate::{
+    charge,
+    descriptor::File,
+    memory,
+    settings::{IO_KIOCB_FILE, IO_KIOCB_OPCODE, IO_URING_CQE_RES},
+    threads,
+};
+
+/// `TP_PROTO(struct io_ring_ctx *ctx, void *req, struct io_uring_cqe *cqe)`,
+/// since 6.14.
+#[btf_tracepoint(function = "io_uring_complete")]
+pub fn io_uring_complete(ctx: BtfTracePointContext) -> i32 {
+    let cqe: *const u8 = ctx.arg(2);
+    let result = cqe.wrapping_add(IO_URING_CQE_RES.load() as usize).cast::<i32>();
+    // SAFETY: a typed `io_uring_cqe` pointer; the verifier checks the load.
+    complete(ctx.arg(1), unsafe { result.read_volatile() });
+    0
+}
+
+/// `TP_PROTO(void *ctx, void *req, u64 user_data, int res, unsigned cflags,
+/// u64 extra1, u64 extra2)`, 5.19 to 6.13.
+#[btf_tracepoint(function = "io_uring_complete")]
+pub fn io_uring_complete_args(ctx: BtfTracePointContext) -> i32 {
+    complete(ctx.arg(1), ctx.arg(3));
+    0
+}
+
+#[inline(always)]
+fn complete(request: u64, result: i32) {
+    if result <= 0 {
+        return;
+    }
+    if request == 0 {
+        charge::lost(Lost::IoUringRequest);
+        return;
+    }
+    let Some(opcode) = memory::kernel::<u8>(request + u64::from(IO_KIOCB_OPCODE.load())) else {
+        charge::lost(Lost::IoUringRequest);
+        return;
+    };
+    if !classify::io_uring_moves(opcode) {
+        return;
+    }
+    let file = memory::kernel::<u64>(request + u64::from(IO_KIOCB_FILE.load())).unwrap_or(0);
+    let flow = classify::io_uring(opcode, File::at(file).kind());
+    if let Some(slot) = threads::running() {
+        charge::moved(slot, flow, result as u64);
+    }
+}

@@ -1,0 +1,32 @@
+//! The read-only globals set by the loader: offsets of kernel fields, and what
+//! this kernel allows.
+
+use aya_ebpf::Global;
+use zc_common::{kernel_fields, settings::ABSENT};
+
+macro_rules! globals {
+    ($($global:ident: $structure:literal, $($member:literal)|+;)+) => {
+        $(
+            #[doc = concat!("Offset of `", $structure, "`'s field, in bytes.")]
+            #[unsafe(no_mangle)]
+            pub static $global: Global<u32> = Global::new(ABSENT);
+        )+
+    };
+}
+
+kernel_fields!(globals);
+
+/// 1 if `bpf_get_current_task_btf` may be used.
+#[unsafe(no_mangle)]
+pub static CURRENT_TASK_BTF: Global<u32> = Global::new(0);
+
+/// 1 if `bpf_probe_read_kernel` may be used.
+#[unsafe(no_mangle)]
+pub static READ_KERNEL: Global<u32> = Global::new(0);
+
+/// Whether a switch is on; to the verifier a constant, so the other branch need
+/// not even be valid on this kernel.
+#[inline(always)]
+pub fn on(switch: &'static Global<u32>) -> bool {
+    switch.load() != 0
+}

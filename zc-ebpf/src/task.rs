@@ -1,0 +1,150 @@
+//! A `task_struct`, read by plain loads that the verifier checks against the
+//! kernel's BTF.
+
+use aya_ebpf::{
+    Global,
+    helpers::{bpf_get_current_task, bpf_get_current_task_btf},
+};
+
+use crate::{
+    memory,
+    settings::{
+        CURRENT_TASK_BTF, TASK_COMM, TASK_FILES, TASK_FLAGS, TASK_GROUP_LEADER, TASK_MAJ_FLT,
+        TASK_MIN_FLT, TASK_NIVCSW, TASK_NVCSW, TASK_PID, TASK_START_BOOTTIME, TASK_STATE,
+        TASK_TGID, TASK_THREAD_INFO, THREAD_INFO_STATUS, on,
+    },
+};
+
+/// `TASK_DEAD` (`include/linux/sched.h`, 5.10 to 7.3): the last switch of a task.
+const DEAD: u32 = 0x80;
+/// `PF_KTHREAD` (`include/linux/sched.h`).
+const KERNEL_THREAD: u32 = 0x0020_0000;
+
+/// A pointer to a `task_struct` that came from a hook's argument or from
+/// `bpf_get_current_task_btf`, so that the verifier knows its type.
+#[derive(Clone, Copy)]
+pub struct Task(*const u8);
+
+impl Task {
+    /// Takes a hook's argument.
+    ///
+    /// # Safety
+    ///
+    /// The verifier must know `pointer` as a `task_struct`.
+    #[inline(always)]
+    pub unsafe fn new(pointer: *const u8) -> Self {
+        Self(pointer)
+    }
+
+    /// The running task; none where the kernel has no typed helper for it
+    /// (before 5.11).
+    #[inline(always)]
+    pub fn current() -> Option<Self> {
+        if !on(&CURRENT_TASK_BTF) {
+            return None;
+        }
+        // SAFETY: no precondition; the pointer is valid while the program runs.
+        Some(Self(unsafe { bpf_get_current_task_btf() }.cast::<u8>()))
+    }
+
+    /// Its address, to tell tasks apart by.
+    #[inline(always)]
+    pub fn address(self) -> u64 {
+        self.0 as u64
+    }
+
+    /// Loads a field by a plain load.
+    #[inline(always)]
+    fn load<T: Copy>(self, offset: &'static Global<u32>) -> T {
+        let field = self.0.wrapping_add(offset.load() as usize).cast::<T>();
+        // SAFETY: the verifier checks that `T` lies within a field of the
+        // structure that `self` points to; a bad address reads as zero.
+        unsafe { field.read_volatile() }
+    }
+
+    #[inline(always)]
+    pub fn pid(self) -> u32 {
+        self.load(&TASK_PID)
+    }
+
+    #[inline(always)]
+    pub fn tgid(self) -> u32 {
+        self.load(&TASK_TGID)
+    }
+
+    /// Its own start since boot, in nanoseconds.
+    #[inline(always)]
+    pub fn start(self) -> u64 {
+        self.load(&TASK_START_BOOTTIME)
+    }
+
+    #[inline(always)]
+    pub fn is_dead(self) -> bool {
+        self.load::<u32>(&TASK_STATE) & DEAD != 0
+    }
+
+    #[inline(always)]
+    pub fn is_kernel_thread(self) -> bool {
+        self.load::<u32>(&TASK_FLAGS) & KERNEL_THREAD != 0
+    }
+
+    /// The leader of its process.
+    #[inline(always)]
+    pub fn leader(self) -> Self {
+        Self(self.load(&TASK_GROUP_LEADER))
+    }
+
+    #[inline(always)]
+    pub fn comm(self) -> [u64; 2] {
+        let comm = self.0.wrapping_add(TASK_COMM.load() as usize).cast::<u64>();
+        // SAFETY: `comm` is 16 bytes long, as the verifier checks.
+        unsafe { [comm.read_volatile(), comm.wrapping_add(1).read_volatile()] }
+    }
+
+    /// The words that the kernel keeps and zc mirrors, in counter order:
+    /// voluntary and involuntary switches, minor and major faults.
+    #[inline(always)]
+    pub fn mirrored(self) -> [u64; 4] {
+        [
+            self.load(&TASK_NVCSW),
+            self.load(&TASK_NIVCSW),
+            self.load(&TASK_MIN_FLT),
+            self.load(&TASK_MAJ_FLT),
+        ]
+    }
+
+    /// Its descriptor table, typed.
+    #[inline(always)]
+    pub fn files(self) -> *const u8 {
+        self.load(&TASK_FILES)
+    }
+}
+
+/// The address of the running task.
+#[inline(always)]
+pub fn current_address() -> u64 {
+    // SAFETY: no precondition.
+    unsafe { bpf_get_current_task() }
+}
+
+/// The running task's descriptor table as a bare address, where there is no
+/// typed pointer to it.
+#[inline(always)]
+pub fn current_files() -> Option<u64> {
+    memory::kernel(current_address() + u64::from(TASK_FILES.load()))
+}
+
+/// `TS_COMPAT` (`arch/x86/include/asm/thread_info.h`): in a 32-bit system call.
+const COMPAT: u32 = 2;
+
+/// Whether the running task is in a 32-bit system call, whatever its code is.
+#[inline(always)]
+pub fn is_in_compat_call() -> bool {
+    let offset = TASK_THREAD_INFO.load() + THREAD_INFO_STATUS.load();
+    let status = match Task::current() {
+        // SAFETY: the verifier checks that this lies within a field of the task.
+        Some(task) => unsafe { task.0.wrapping_add(offset as usize).cast::<u32>().read_volatile() },
+        None => memory::kernel(current_address() + u64::from(offset)).unwrap_or(0),
+    };
+    status & COMPAT != 0
+}

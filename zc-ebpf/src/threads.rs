@@ -1,0 +1,306 @@
+//! Which slot belongs to whom: slots are taken when a thread is switched in and
+//! retired when it dies, execs or is renamed.
+
+use core::sync::atomic::{Ordering, compiler_fence};
+
+use aya_ebpf::helpers::bpf_get_smp_processor_id;
+use zc_common::{
+    counter::Counter,
+    slot::{CpuState, Lost, Slot, State},
+};
+
+use crate::{
+    charge::lost,
+    maps::{FREE, PerCpu, SLOT_OF, SLOTS},
+    task::{self, Task},
+};
+
+/// The running CPU's own state.
+#[inline(always)]
+pub fn cpu() -> *mut CpuState {
+    // SAFETY: no precondition.
+    PerCpu::of(unsafe { bpf_get_smp_processor_id() })
+}
+
+/// The slot that the running thread charges: its own, or the CPU's reserved one.
+///
+/// That the CPU's words are of the running thread is checked each time: where the
+/// kernel did not show a switch, nothing is charged to the thread before.
+#[inline(always)]
+pub fn running() -> Option<*mut Slot> {
+    let cpu = cpu();
+    // SAFETY: `cpu` points into `CPUS`, at this CPU's element.
+    let (slot, task) = unsafe { ((*cpu).slot, (*cpu).task) };
+    let known = slot != 0 && task == task::current_address();
+    let slot = if known { slot } else { settle(cpu) };
+    SLOTS.get_ptr_mut(slot as u32)
+}
+
+/// Finds a slot for a thread that was running before the first switch on this
+/// CPU, or whose switch went unseen, or that got none; failing that, the CPU's
+/// reserved slot.
+#[inline(always)]
+fn settle(cpu: *mut CpuState) -> u64 {
+    if let Some(task) = Task::current()
+        && task.pid() != 0
+    {
+        let slot = find(task);
+        if slot != 0 {
+            note(cpu, task, slot);
+            return slot;
+        }
+    }
+    lost(Lost::NoSlot);
+    // SAFETY: no precondition.
+    u64::from(unsafe { bpf_get_smp_processor_id() })
+}
+
+/// Notes who runs on this CPU.
+#[inline(always)]
+fn note(cpu: *mut CpuState, task: Task, slot: u64) {
+    // SAFETY: this CPU's own element.
+    unsafe {
+        (*cpu).slot = slot;
+        (*cpu).task = task.address();
+    }
+}
+
+/// The slot of `task`, taken now if it has none; 0 if none is left.
+#[inline(always)]
+pub fn find(task: Task) -> u64 {
+    let pid = task.pid();
+    let Some(entry) = SLOT_OF.get_ptr_mut(pid) else {
+        lost(Lost::PidRange);
+        return 0;
+    };
+    // SAFETY: the entry of a thread id is written only where that thread is
+    // switched in or dies.
+    let slot = unsafe { *entry };
+    if slot != 0
+        && let Some(held) = SLOTS.get_ptr_mut(slot)
+        // SAFETY: `held` points into `SLOTS`.
+        && unsafe { (*held).thread_start } == task.start()
+    {
+        return u64::from(slot);
+    }
+    u64::from(take(task, entry))
+}
+
+/// Takes a free slot for `task` and notes it in `entry`.
+///
+/// An entry that names another thread's slot is a reused id, whose old owner is
+/// yet to be switched out for the last time; a slot marked by a rename is retired
+/// once the name has changed.
+///
+/// Since 7.0 a program can be preempted here by `sched_switch`, which then takes a
+/// slot for the same thread: whoever finds the entry changed gives up its own.
+#[inline(always)]
+fn take(task: Task, entry: *mut u32) -> u32 {
+    // SAFETY: as in `find`.
+    let old = unsafe { entry.read_volatile() };
+    if old != 0
+        && let Some(held) = SLOTS.get_ptr_mut(old)
+        && keeps(held, task)
+    {
+        return old;
+    }
+    let slot = match FREE.pop() {
+        Ok(Some(slot)) => slot,
+        _ => 0,
+    };
+    let Some(new) = SLOTS.get_ptr_mut(slot) else { return 0 };
+    if slot != 0 {
+        own(new, task);
+    }
+    // SAFETY: as in `find`.
+    let now = unsafe { entry.read_volatile() };
+    if now == old {
+        // SAFETY: as in `find`.
+        unsafe { entry.write_volatile(slot) };
+        return slot;
+    }
+    if slot != 0 {
+        retire(new);
+    }
+    now
+}
+
+/// Whether `task` keeps a slot that a rename has marked, as its name is still the
+/// same: the mark comes before the change, so it is looked at twice. If the name
+/// has changed the slot is retired.
+#[inline(always)]
+fn keeps(held: *mut Slot, task: Task) -> bool {
+    // SAFETY: `held` points into `SLOTS`, live and this thread's own if marked.
+    unsafe {
+        let start = (*held).thread_start;
+        if start != RENAMED && start != RENAMED_SEEN {
+            return false;
+        }
+        if (*held).comm != task.leader().comm() {
+            retire(held);
+            return false;
+        }
+        (*held).thread_start = if start == RENAMED { RENAMED_SEEN } else { task.start() };
+    }
+    true
+}
+
+/// Writes the owner of a fresh slot; the state comes last.
+#[inline(always)]
+fn own(slot: *mut Slot, task: Task) {
+    let leader = task.leader();
+    let base = task.mirrored();
+    let kind = if task.is_kernel_thread() { Slot::KERNEL_THREAD } else { 0 };
+    // SAFETY: `slot` points into `SLOTS`, and a slot from the free list is
+    // written by nobody else.
+    unsafe {
+        (*slot).ids = u64::from(task.tgid()) << 32 | u64::from(task.pid());
+        (*slot).process_start = leader.start();
+        (*slot).thread_start = task.start();
+        (*slot).comm = leader.comm();
+        (*slot).base = base;
+    }
+    mirror(slot, base);
+    compiler_fence(Ordering::Release);
+    // SAFETY: as above.
+    unsafe { (&raw mut (*slot).state).write_volatile(State::Live as u64 | kind) };
+}
+
+/// Copies the words that the kernel keeps for a thread into its slot.
+#[inline(always)]
+fn mirror(slot: *mut Slot, words: [u64; Counter::MIRRORED]) {
+    // SAFETY: `slot` points into `SLOTS`; the words are written only where the
+    // thread is switched, so never by two CPUs at a time.
+    let tally = unsafe { &mut (*slot).tally };
+    let mut position = 0;
+    while position < Counter::MIRRORED {
+        tally[position] = words[position];
+        position += 1;
+    }
+}
+
+/// Marks a slot final; no thread finds it any more.
+#[inline(always)]
+fn retire(slot: *mut Slot) {
+    // SAFETY: `slot` points into `SLOTS`; its owner charges it no more.
+    unsafe {
+        (*slot).thread_start = GONE;
+        let state = &raw mut (*slot).state;
+        let kind = state.read_volatile() & Slot::KERNEL_THREAD;
+        state.write_volatile(State::Retired as u64 | kind);
+    }
+}
+
+/// The thread that leaves this CPU: mirrors its words; retires it if it died.
+#[inline(always)]
+pub fn leave(task: Task) {
+    let pid = task.pid();
+    if pid == 0 {
+        return;
+    }
+    let cpu = cpu();
+    // SAFETY: this CPU's own element.
+    let (mut slot, noted) = unsafe { ((*cpu).slot, (*cpu).task) };
+    if slot == 0 || noted != task.address() {
+        slot = find(task);
+    }
+    if slot == 0 {
+        lost(Lost::NoSlotSwitch);
+        return;
+    }
+    let Some(held) = SLOTS.get_ptr_mut(slot as u32) else { return };
+    mirror(held, task.mirrored());
+    if task.is_dead() {
+        // An exec by another thread may have given this one another id.
+        // SAFETY: `held` points into `SLOTS`.
+        let owned = unsafe { (*held).ids } as u32;
+        retire(held);
+        forget(owned, slot as u32);
+    }
+}
+
+/// Clears the entry of a thread id if it names `slot`.
+#[inline(always)]
+fn forget(pid: u32, slot: u32) {
+    if let Some(entry) = SLOT_OF.get_ptr_mut(pid)
+        // SAFETY: as in `find`.
+        && unsafe { *entry } == slot
+    {
+        // SAFETY: as in `find`.
+        unsafe { *entry = 0 };
+    }
+}
+
+/// The thread that comes onto this CPU: its slot becomes the CPU's.
+#[inline(always)]
+pub fn enter(task: Task) {
+    let slot = if task.pid() == 0 { 0 } else { find(task) };
+    note(cpu(), task, slot);
+}
+
+/// The running thread became another program: what it did so far stays with the
+/// old name, and a new slot is taken under the new one. `old_pid` is its id
+/// before the exec, another one if it was not its process' leader; that leader is
+/// dead, but may not have been switched out for the last time.
+#[inline(always)]
+pub fn exec(task: Task, old_pid: u32) {
+    let cpu = cpu();
+    // SAFETY: this CPU's own element.
+    let (slot, noted) = unsafe { ((*cpu).slot, (*cpu).task) };
+    // Before the first switch here nobody has a slot: it is taken then.
+    if noted == 0 {
+        return;
+    }
+    if slot != 0
+        && noted == task.address()
+        && let Some(held) = SLOTS.get_ptr_mut(slot as u32)
+    {
+        mirror(held, task.mirrored());
+        retire(held);
+    }
+    abandon(task, old_pid);
+    abandon(task, task.pid());
+    note(cpu, task, find(task));
+}
+
+/// Retires whatever slot of `task`'s process is still noted under a thread id.
+#[inline(always)]
+fn abandon(task: Task, pid: u32) {
+    if let Some(entry) = SLOT_OF.get_ptr_mut(pid)
+        // SAFETY: as in `find`; after an exec the process has no other thread.
+        && let slot = unsafe { *entry }
+        && slot != 0
+        && let Some(held) = SLOTS.get_ptr_mut(slot)
+        // SAFETY: `held` points into `SLOTS`.
+        && unsafe { (*held).ids } >> 32 == u64::from(task.tgid())
+    {
+        retire(held);
+        forget(pid, slot);
+    }
+}
+
+/// Starts that no thread has: of a slot whose owner is being renamed, of one whose
+/// rename was looked at once, and of a retired one.
+const RENAMED: u64 = u64::MAX;
+const RENAMED_SEEN: u64 = u64::MAX - 1;
+const GONE: u64 = 0;
+
+/// `task` is being renamed: at its next switch a new slot is taken under the new
+/// name. Only a leader names its process.
+#[inline(always)]
+pub fn rename(task: Task) {
+    let pid = task.pid();
+    if pid == 0 || pid != task.tgid() {
+        return;
+    }
+    if let Some(entry) = SLOT_OF.get_ptr_mut(pid)
+        // SAFETY: as in `find`.
+        && let slot = unsafe { *entry }
+        && slot != 0
+        && let Some(held) = SLOTS.get_ptr_mut(slot)
+    {
+        // SAFETY: `held` points into `SLOTS`; the word is otherwise written
+        // only before the slot is live.
+        unsafe { (*held).thread_start = RENAMED };
+    }
+}
