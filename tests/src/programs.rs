@@ -170,4 +170,5 @@ impl Drop for Waiting {
     }
 }
 
-const PATIENCE: u32 = 1000;
+/// Times 10 ms: emulated machines are slow.
+const PATIENCE: u32 = 6000;

@@ -3,7 +3,16 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that panics says what failed, and where")]
 
-use std::{fs, process::Command, thread::sleep, time::Duration};
+use std::{
+    fs,
+    process::Command,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    thread::sleep,
+    time::Duration,
+};
 
 use zc_tests::{
     daemon::Daemon,
@@ -59,6 +68,47 @@ fn switches_equal_proc_and_the_blocks_made() {
     let shown = daemon.process(waiting.pid()).unwrap();
     let voluntary = shown["context_switches"]["voluntary"].as_u64().unwrap();
     assert!((BLOCKS..BLOCKS + 50).contains(&voluntary), "{voluntary}");
+}
+
+/// Keeps every CPU busy while it lives, so that others are switched out unasked.
+struct Pressure {
+    ended: Arc<AtomicBool>,
+}
+
+impl Pressure {
+    fn start() -> Self {
+        let ended = Arc::new(AtomicBool::new(false));
+        for _ in 0..std::thread::available_parallelism().unwrap().get() {
+            let ended = Arc::clone(&ended);
+            std::thread::spawn(move || while !ended.load(Ordering::Relaxed) {});
+        }
+        Self { ended }
+    }
+}
+
+impl Drop for Pressure {
+    fn drop(&mut self) {
+        self.ended.store(true, Ordering::Relaxed);
+    }
+}
+
+#[test]
+fn execs_lose_no_switch_and_count_none_twice() {
+    const EXECS: u64 = 40;
+    let (daemon, stage) = (Daemon::start().unwrap(), Stage::new().unwrap());
+    let execs = |name: &str, thread: &[&str]| {
+        let _pressure = Pressure::start();
+        let mut command = stage.workload(name).unwrap();
+        command.args(["execs", "--count", &EXECS.to_string()]).args(thread);
+        Waiting::start(command).unwrap()
+    };
+    assert_equals_proc(&daemon, &execs("execs", &[]));
+    // From a second thread: `/proc/PID/status` has no switches of threads that are
+    // gone, but `/proc/PID/stat` has their faults.
+    let waiting = execs("execs-thread", &["--thread"]);
+    let shown = daemon.process(waiting.pid()).unwrap();
+    assert_eq!(shown["page_faults"]["minor"], waiting.stat(MINFLT).unwrap());
+    assert_eq!(shown["threads"], 1);
 }
 
 #[test]

@@ -229,8 +229,8 @@ fn cargo() -> Result<Command> {
         // Debian's clippy before rustup's, which cannot read Debian's core.
         .env("PATH", format!("{}:/usr/bin:{path}", linker.join("bin").display()))
         .env("RUSTC", RUSTC)
-        // aya-ebpf needs one unstable feature (asm_experimental_arch).
-        .env("RUSTC_BOOTSTRAP", "aya_ebpf")
+        // aya-ebpf and our own crate need one unstable feature (asm_experimental_arch).
+        .env("RUSTC_BOOTSTRAP", "aya_ebpf,zc")
         .env("CARGO_ENCODED_RUSTFLAGS", flags()?.join("\u{1f}"));
     Ok(command)
 }

@@ -38,6 +38,9 @@ pub struct Slot {
     pub process_start: u64,
     /// Start of the thread itself, since boot, in nanoseconds.
     pub thread_start: u64,
+    /// The address of the thread's `task_struct`: an exec by a thread that does not
+    /// lead its process gives it its dead leader's id and start, but not its address.
+    pub task: u64,
     /// The process' name (its leader's comm) when the slot was taken.
     pub comm: [u64; 2],
     /// What the mirrored counters stood at when the slot was taken.
@@ -46,7 +49,7 @@ pub struct Slot {
     pub tally: [u64; Counter::COUNT],
 }
 
-const HEADER: usize = 6;
+const HEADER: usize = 7;
 
 impl Slot {
     /// How many words a slot has.
@@ -128,7 +131,7 @@ impl Reading {
             owner: (!reserved).then(|| Owner {
                 process: ProcessKey { tgid: high(header[1]), start: header[2] },
                 tid: low(header[1]),
-                comm: comm(header[4], header[5]),
+                comm: comm(header[5], header[6]),
                 kernel_thread: header[0] & Slot::KERNEL_THREAD != 0,
             }),
             base,
@@ -221,7 +224,7 @@ mod tests {
         words[0] = State::Retired as u64 | Slot::KERNEL_THREAD;
         words[1] = 7 << 32 | 8;
         words[2] = 99;
-        words[4] = u64::from_le_bytes(*b"kworker/");
+        words[5] = u64::from_le_bytes(*b"kworker/");
         words[HEADER] = 3;
         words[HEADER + Counter::MIRRORED] = 4;
         let reading = Reading::decode(5, &words, false).unwrap();

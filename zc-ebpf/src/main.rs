@@ -11,6 +11,7 @@
 
 #![no_std]
 #![no_main]
+#![feature(asm_experimental_arch)]
 
 mod charge;
 mod descriptor;

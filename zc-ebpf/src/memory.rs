@@ -1,6 +1,7 @@
-//! Reads of kernel and user memory outside the types the verifier knows.
+//! Reads of kernel and user memory outside the types the verifier knows, and the
+//! one atomic operation that every kernel's BPF has.
 
-use core::ffi::c_void;
+use core::{arch::asm, ffi::c_void};
 
 use aya_ebpf::helpers::generated::{bpf_probe_read_kernel, bpf_probe_read_user};
 
@@ -44,4 +45,14 @@ pub fn user<T: Copy + Default>(address: u64) -> Option<T> {
         )
     };
     (result == 0).then_some(value)
+}
+
+/// Adds to a word of a map in one instruction (`BPF_XADD`), wrapping.
+#[inline(always)]
+pub fn add(word: *mut u32, amount: u32) {
+    // SAFETY: the verifier checks that `word` lies within a map's value; the
+    // instruction touches nothing else.
+    unsafe {
+        asm!("lock *(u32 *)({word} + 0) += {amount}", word = in(reg) word, amount = in(reg) u64::from(amount));
+    }
 }

@@ -12,6 +12,7 @@ use zc_common::{
 use crate::{
     charge::lost,
     maps::{FREE, PerCpu, SLOT_OF, SLOTS},
+    memory,
     task::{self, Task},
 };
 
@@ -79,14 +80,14 @@ pub fn find(task: Task) -> u64 {
     if slot != 0
         && let Some(held) = SLOTS.get_ptr_mut(slot)
         // SAFETY: `held` points into `SLOTS`.
-        && unsafe { (*held).thread_start } == task.start()
+        && unsafe { (*held).thread_start == task.start() && (*held).task == task.address() }
     {
         return u64::from(slot);
     }
-    u64::from(take(task, entry))
+    u64::from(take(task, entry, slot))
 }
 
-/// Takes a free slot for `task` and notes it in `entry`.
+/// Takes a free slot for `task` and notes it in `entry`, which named `old`.
 ///
 /// An entry that names another thread's slot is a reused id, whose old owner is
 /// yet to be switched out for the last time; a slot marked by a rename is retired
@@ -95,9 +96,7 @@ pub fn find(task: Task) -> u64 {
 /// Since 7.0 a program can be preempted here by `sched_switch`, which then takes a
 /// slot for the same thread: whoever finds the entry changed gives up its own.
 #[inline(always)]
-fn take(task: Task, entry: *mut u32) -> u32 {
-    // SAFETY: as in `find`.
-    let old = unsafe { entry.read_volatile() };
+fn take(task: Task, entry: *mut u32, old: u32) -> u32 {
     if old != 0
         && let Some(held) = SLOTS.get_ptr_mut(old)
         && keeps(held, task)
@@ -110,19 +109,32 @@ fn take(task: Task, entry: *mut u32) -> u32 {
     };
     let Some(new) = SLOTS.get_ptr_mut(slot) else { return 0 };
     if slot != 0 {
-        own(new, task);
+        own(new, task, base(task, old));
     }
-    // SAFETY: as in `find`.
-    let now = unsafe { entry.read_volatile() };
-    if now == old {
-        // SAFETY: as in `find`.
-        unsafe { entry.write_volatile(slot) };
-        return slot;
-    }
-    if slot != 0 {
+    let now = replace(entry, old, slot);
+    if now != slot && slot != 0 {
         retire(new);
     }
     now
+}
+
+/// Puts `new` into an entry that held `old`, unless a switch on this CPU has put
+/// another number there since; what it holds then.
+///
+/// One instruction writes, so that nothing can come between a look and a write: it
+/// adds the difference, which gives `new` if nothing did and is taken back if
+/// something did. (A compare-and-exchange would need 5.12.)
+#[inline(always)]
+fn replace(entry: *mut u32, old: u32, new: u32) -> u32 {
+    memory::add(entry, new.wrapping_sub(old));
+    // SAFETY: as in `find`.
+    let now = unsafe { entry.read_volatile() };
+    if now == new {
+        return new;
+    }
+    memory::add(entry, old.wrapping_sub(new));
+    // SAFETY: as in `find`.
+    unsafe { entry.read_volatile() }
 }
 
 /// Whether `task` keeps a slot that a rename has marked, as its name is still the
@@ -133,7 +145,8 @@ fn keeps(held: *mut Slot, task: Task) -> bool {
     // SAFETY: `held` points into `SLOTS`, live and this thread's own if marked.
     unsafe {
         let start = (*held).thread_start;
-        if start != RENAMED && start != RENAMED_SEEN {
+        let marked = start == RENAMED || start == RENAMED_SEEN;
+        if !marked || (*held).task != task.address() {
             return false;
         }
         if (*held).comm != task.leader().comm() {
@@ -145,11 +158,27 @@ fn keeps(held: *mut Slot, task: Task) -> bool {
     true
 }
 
+/// Where the mirrored words of a fresh slot start: where those of the slot end that
+/// the same thread gave up by an exec or a rename, so that nothing is counted twice
+/// or not at all in between; else where the kernel's stand now.
+#[inline(always)]
+fn base(task: Task, old: u32) -> [u64; Counter::MIRRORED] {
+    if old != 0
+        && let Some(held) = SLOTS.get_ptr_mut(old)
+        // SAFETY: `held` points into `SLOTS`.
+        && unsafe { (*held).thread_start == GONE && (*held).task == task.address() }
+    {
+        // SAFETY: as above; a slot that was given up is written no more.
+        let tally = unsafe { &(*held).tally };
+        return [tally[0], tally[1], tally[2], tally[3]];
+    }
+    task.mirrored()
+}
+
 /// Writes the owner of a fresh slot; the state comes last.
 #[inline(always)]
-fn own(slot: *mut Slot, task: Task) {
+fn own(slot: *mut Slot, task: Task, base: [u64; Counter::MIRRORED]) {
     let leader = task.leader();
-    let base = task.mirrored();
     let kind = if task.is_kernel_thread() { Slot::KERNEL_THREAD } else { 0 };
     // SAFETY: `slot` points into `SLOTS`, and a slot from the free list is
     // written by nobody else.
@@ -157,6 +186,7 @@ fn own(slot: *mut Slot, task: Task) {
         (*slot).ids = u64::from(task.tgid()) << 32 | u64::from(task.pid());
         (*slot).process_start = leader.start();
         (*slot).thread_start = task.start();
+        (*slot).task = task.address();
         (*slot).comm = leader.comm();
         (*slot).base = base;
     }
@@ -214,8 +244,9 @@ pub fn leave(task: Task) {
         // An exec by another thread may have given this one another id.
         // SAFETY: `held` points into `SLOTS`.
         let owned = unsafe { (*held).ids } as u32;
-        retire(held);
+        // First, so that no thread that is given this id starts where this one ends.
         forget(owned, slot as u32);
+        retire(held);
     }
 }
 
@@ -242,6 +273,10 @@ pub fn enter(task: Task) {
 /// old name, and a new slot is taken under the new one. `old_pid` is its id
 /// before the exec, another one if it was not its process' leader; that leader is
 /// dead, but may not have been switched out for the last time.
+///
+/// Since 7.0 `sched_switch` may come between any two steps: until the old slot is
+/// retired it finds that one, from then on it takes the new one itself, which
+/// starts where the old one ends.
 #[inline(always)]
 pub fn exec(task: Task, old_pid: u32) {
     let cpu = cpu();
@@ -251,31 +286,65 @@ pub fn exec(task: Task, old_pid: u32) {
     if noted == 0 {
         return;
     }
-    if slot != 0
-        && noted == task.address()
-        && let Some(held) = SLOTS.get_ptr_mut(slot as u32)
-    {
-        mirror(held, task.mirrored());
+    let known = slot != 0 && noted == task.address();
+    let old = if known { slot as u32 } else { 0 };
+    if old_pid != task.pid() {
+        abandon(task, task.pid(), old);
+    }
+    if let Some(held) = SLOTS.get_ptr_mut(if known { old } else { noted_for(task) }) {
+        if known {
+            mirror(held, task.mirrored());
+        }
         retire(held);
     }
-    abandon(task, old_pid);
-    abandon(task, task.pid());
+    note(cpu, task, 0);
+    if old_pid != task.pid() {
+        abandon(task, old_pid, 0);
+    }
     note(cpu, task, find(task));
 }
 
-/// Retires whatever slot of `task`'s process is still noted under a thread id.
+/// The slot noted under `task`'s id if it is of its process; a number of no slot
+/// otherwise.
 #[inline(always)]
-fn abandon(task: Task, pid: u32) {
-    if let Some(entry) = SLOT_OF.get_ptr_mut(pid)
-        // SAFETY: as in `find`; after an exec the process has no other thread.
-        && let slot = unsafe { *entry }
-        && slot != 0
-        && let Some(held) = SLOTS.get_ptr_mut(slot)
+fn noted_for(task: Task) -> u32 {
+    match SLOT_OF.get_ptr_mut(task.pid()) {
+        // SAFETY: as in `find`.
+        Some(entry) => match unsafe { entry.read_volatile() } {
+            slot if is_of(slot, task) => slot,
+            _ => u32::MAX,
+        },
+        None => u32::MAX,
+    }
+}
+
+/// Whether a slot's owner is, or was, a thread of `task`'s process.
+#[inline(always)]
+fn is_of(slot: u32, task: Task) -> bool {
+    match SLOTS.get_ptr_mut(slot) {
         // SAFETY: `held` points into `SLOTS`.
-        && unsafe { (*held).ids } >> 32 == u64::from(task.tgid())
+        Some(held) => slot != 0 && unsafe { (*held).ids } >> 32 == u64::from(task.tgid()),
+        None => false,
+    }
+}
+
+/// Puts `instead` where a slot of `task`'s process is noted under a thread id, and
+/// retires that one: after an exec the process has no other thread.
+#[inline(always)]
+fn abandon(task: Task, pid: u32, instead: u32) {
+    if let Some(entry) = SLOT_OF.get_ptr_mut(pid)
+        // SAFETY: as in `find`.
+        && let slot = unsafe { entry.read_volatile() }
+        && slot != instead
+        && (slot == 0 || is_of(slot, task))
     {
-        retire(held);
-        forget(pid, slot);
+        // SAFETY: as in `find`.
+        unsafe { entry.write_volatile(instead) };
+        if let Some(held) = SLOTS.get_ptr_mut(slot)
+            && slot != 0
+        {
+            retire(held);
+        }
     }
 }
 

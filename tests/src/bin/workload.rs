@@ -60,6 +60,15 @@ enum Command {
         #[arg(long)]
         to: String,
     },
+    /// Become this program anew, again and again, then wait for a byte on the standard input
+    Execs {
+        /// How many times
+        #[arg(long)]
+        count: u64,
+        /// Do it from a second thread
+        #[arg(long)]
+        thread: bool,
+    },
     /// Wait for a byte on the standard input
     Hold,
     /// Prepare or run the case of this name
@@ -133,6 +142,7 @@ fn run() -> Result<()> {
         Command::Faults { pages } => workload::faults(pages),
         Command::Switches { count } => workload::switches(count),
         Command::Rename { to } => workload::rename(&to),
+        Command::Execs { count, thread } => workload::execs(count, thread),
         Command::Hold => workload::hold(),
         Command::Case(arguments) => run_case(&arguments),
     }

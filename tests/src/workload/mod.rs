@@ -44,7 +44,7 @@ use anyhow::{Context as _, Result};
 
 pub use self::descriptors::{EXEC_TWICE_SECOND_CASE, EXEC_TWICE_SECOND_PROGRAM};
 pub use self::expected::{Copied, Expected, Moved, Unknown};
-pub use self::processes::{faults, hold, ignore_broken_pipes, rename, spawn, switches};
+pub use self::processes::{execs, faults, hold, ignore_broken_pipes, rename, spawn, switches};
 pub use self::step::Unsupported;
 use self::sys::mem::Buffer;
 
@@ -274,7 +274,9 @@ mod tests {
     #[test]
     fn names_are_unique_and_do_not_hide_commands() {
         let mut names: HashSet<_> =
-            ["list", "spawn", "faults", "switches", "hold", "help"].into_iter().collect();
+            ["list", "spawn", "faults", "switches", "rename", "execs", "hold", "help"]
+                .into_iter()
+                .collect();
         for case in CASES {
             assert!(names.insert(case.name), "{} is there twice", case.name);
             assert!(find(case.name).is_some());

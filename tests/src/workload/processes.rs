@@ -1,6 +1,7 @@
 //! Work of another kind than I/O: many short processes, page faults, context
 //! switches, and a process that just waits.
 
+use std::ffi::OsStr;
 use std::fs::OpenOptions;
 use std::hint::black_box;
 use std::io;
@@ -113,6 +114,29 @@ pub fn switches(count: u64) -> Result<()> {
         nap = if now == before { nap * 2 } else { SHORTEST_NAP };
     }
     hold()
+}
+
+/// Becomes this program anew `count` times, from a second thread if `thread`, then
+/// waits as [`hold`] does.
+///
+/// # Errors
+///
+/// If it cannot execute itself.
+pub fn execs(count: u64, thread: bool) -> Result<()> {
+    let Some(left) = count.checked_sub(1) else { return hold() };
+    let program = std::env::args_os().next().context("this program has no name")?;
+    let count = format!("--count={left}");
+    let arguments = ["execs", &count, "--thread"].map(OsStr::new);
+    let arguments = if thread { &arguments[..] } else { &arguments[..2] };
+    let exec = || process::exec(&program, arguments);
+    let error =
+        std::thread::scope(
+            |scope| {
+                if thread { scope.spawn(exec).join().ok() } else { Some(exec()) }
+            },
+        );
+    let error = error.context("the thread that executes panicked")?;
+    Err(error).with_context(|| format!("cannot execute {}", program.display()))
 }
 
 /// Waits for one byte on the standard input, or its end.
