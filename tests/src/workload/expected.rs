@@ -44,8 +44,12 @@ pub struct Unknown {
 pub struct Expected {
     /// What was moved.
     pub moved: Vec<Moved>,
-    /// What was copied for certain.
+    /// What was copied for certain, by the textbook.
     pub copied: Vec<Copied>,
+    /// What was copied in truth: the bytes that probes on the copying functions must
+    /// find. How many calls copied them is not known beforehand, so `copies` is that
+    /// of the calls that the process made.
+    pub measured: Vec<Copied>,
     /// What may have been copied.
     pub unknown: Vec<Unknown>,
 }
@@ -79,7 +83,8 @@ impl Expected {
         self
     }
 
-    /// Adds one copy of the bytes of `params`, by as many calls.
+    /// Adds one copy of the bytes of `params`, by as many calls: by the textbook and
+    /// in truth.
     pub(super) fn copies(
         self,
         route: &'static str,
@@ -97,13 +102,34 @@ impl Expected {
         bytes: u64,
         copies: u64,
     ) -> Self {
-        let same = |row: &&mut Copied| row.route == route && row.direction == direction;
-        if let Some(row) = self.copied.iter_mut().find(same) {
-            row.bytes += bytes;
-            row.copies += copies;
-        } else if bytes > 0 {
-            self.copied.push(Copied { route, direction, bytes, copies });
-        }
+        let copied = Copied { route, direction, bytes, copies };
+        add(&mut self.measured, copied.clone());
+        add(&mut self.copied, copied);
+        self
+    }
+
+    /// Adds one copy of the bytes of `params` that the textbook says and that no
+    /// probe can see.
+    pub(super) fn copies_unseen(
+        mut self,
+        route: &'static str,
+        direction: &'static str,
+        params: &Params,
+    ) -> Self {
+        let (bytes, copies) = (params.bytes, params.calls());
+        add(&mut self.copied, Copied { route, direction, bytes, copies });
+        self
+    }
+
+    /// Adds one copy of the bytes of `params` that the textbook leaves open.
+    pub(super) fn copies_in_truth(
+        mut self,
+        route: &'static str,
+        direction: &'static str,
+        params: &Params,
+    ) -> Self {
+        let (bytes, copies) = (params.bytes, params.calls());
+        add(&mut self.measured, Copied { route, direction, bytes, copies });
         self
     }
 
@@ -142,6 +168,17 @@ impl Expected {
     /// Adds a send that copies from the process.
     pub(super) fn sends(self, params: &Params) -> Self {
         self.moves("send", "socket", params).copies("send", "from_user", params)
+    }
+}
+
+/// Adds to the row of the same route and direction, or makes one.
+fn add(rows: &mut Vec<Copied>, copied: Copied) {
+    let same = |row: &&mut Copied| row.route == copied.route && row.direction == copied.direction;
+    if let Some(row) = rows.iter_mut().find(same) {
+        row.bytes += copied.bytes;
+        row.copies += copied.copies;
+    } else if copied.bytes > 0 {
+        rows.push(copied);
     }
 }
 

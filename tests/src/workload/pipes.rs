@@ -26,7 +26,11 @@ pub(super) const PIPE_PACKET: Case =
 /// Counts are 8 bytes, whatever the chunk; what remains of the bytes is left out.
 pub(super) const EVENTFD: Case = Case::new("eventfd", no_files, count, |params| {
     let params = &counts(params);
-    Expected::default().writes("other", params).reads("other", params)
+    Expected::default()
+        .moves("write", "other", params)
+        .copies_unseen("write", "from_user", params)
+        .moves("read", "other", params)
+        .copies_unseen("read", "to_user", params)
 });
 
 /// A pipe that takes one chunk however its bytes lie on pages, as its read end

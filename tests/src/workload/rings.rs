@@ -41,6 +41,7 @@ pub(super) const SEND_ZERO_COPY: Case =
         Expected::default()
             .moves("io_uring", "socket", params)
             .leaves_unknown("io_uring", "socket", params)
+            .copies_in_truth("io_uring", "in_kernel", params)
             .receives(params)
     })
     .needs("Linux 6.0, and io_uring enabled");

@@ -13,11 +13,16 @@ use super::{Case, Expected, Params};
 const UNFINISHED: u64 = 8;
 
 /// Over the loopback the kernel copies all the same, and says so in the notice.
-pub(super) const SEND: Case = Case::new("msg-zerocopy", no_files, send, expect);
+pub(super) const SEND: Case = Case::new("msg-zerocopy", no_files, send, |params| {
+    expect(params).copies_in_truth("msg_zerocopy", "in_kernel", params)
+});
 
 /// The flag without the option of the socket, which makes it idle. To a
 /// measurement that does not follow options the bytes are as unknown.
-pub(super) const SEND_UNSET: Case = Case::new("msg-zerocopy-unset", no_files, send_unset, expect);
+pub(super) const SEND_UNSET: Case =
+    Case::new("msg-zerocopy-unset", no_files, send_unset, |params| {
+        expect(params).copies_in_truth("msg_zerocopy", "from_user", params)
+    });
 
 fn expect(params: &Params) -> Expected {
     Expected::default()
