@@ -31,3 +31,25 @@ pub fn first_with(case: &str) -> Option<(u32, u32)> {
 pub fn shows_rings() -> bool {
     version() >= (5, 19)
 }
+
+/// Whether this kernel takes programs on its functions: stock ones do. One that does
+/// not hides which functions there are, too.
+#[must_use]
+pub fn hooks_functions() -> bool {
+    let list = "/sys/kernel/tracing/available_filter_functions";
+    let first = std::fs::File::open(list).and_then(|mut file| {
+        use std::io::Read as _;
+        file.read(&mut [0])
+    });
+    first.is_ok_and(|read| read == 1)
+}
+
+/// Whether this kernel has none of the functions of a probe, or has them in `lib/`.
+#[must_use]
+pub fn has_no(probe: &str) -> bool {
+    match probe {
+        "copy_receive_sum" => version() < (6, 8),
+        "socket_splice" => version() < (6, 5),
+        _ => false,
+    }
+}

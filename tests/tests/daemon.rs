@@ -13,7 +13,7 @@ use std::{
 };
 
 use rustix::process::Signal;
-use zc_daemon::kernel::hooks::PROBES;
+use zc_daemon::kernel::hooks::{Hook, Probe, probes};
 use zc_tests::{daemon::Daemon, kernel, programs};
 
 fn zc(arguments: &[&str]) -> Command {
@@ -30,8 +30,11 @@ fn output(command: &mut Command) -> (Option<i32>, String, String) {
 
 /// The ids of the loaded programs that are named as ours are.
 fn loaded() -> BTreeSet<u32> {
-    let names: Vec<_> =
-        PROBES.iter().flat_map(|probe| probe.hooks).map(|hook| hook.program).collect();
+    let names: Vec<_> = probes()
+        .flat_map(|probe| probe.hooks)
+        .flat_map(Hook::programs)
+        .map(|hook| hook.program)
+        .collect();
     aya::programs::loaded_programs()
         .filter_map(Result::ok)
         // The kernel keeps 15 bytes of a name.
@@ -100,14 +103,36 @@ fn pages_are_served() {
     assert_eq!(own["comm"], "zc");
 }
 
+/// What becomes of a probe.
+#[derive(Debug, PartialEq, Eq)]
+enum State {
+    Up,
+    Down,
+    Missing,
+}
+
+/// What must become of a probe on this kernel.
+fn expected(probe: &Probe) -> State {
+    if probe.name == "io_uring" {
+        if kernel::shows_rings() { State::Up } else { State::Down }
+    } else if !probe.sees_copies() {
+        State::Up
+    } else if kernel::has_no(probe.name) {
+        State::Missing
+    } else if kernel::hooks_functions() {
+        State::Up
+    } else {
+        State::Down
+    }
+}
+
 #[test]
 fn metrics_tell_the_state_of_every_probe() {
     let daemon = Daemon::start().unwrap();
     let metrics = daemon.metrics().unwrap();
-    for probe in PROBES {
+    for probe in probes() {
         let up = metrics.value("zc_probe_up", ("probe", probe.name)).unwrap();
-        let expected = probe.name != "io_uring" || kernel::shows_rings();
-        assert_eq!(up == 1, expected, "{}", probe.name);
+        assert_eq!(up == 1, expected(probe) == State::Up, "{}", probe.name);
     }
     assert!(metrics.value("zc_map_capacity", ("map", "slots")).unwrap() > 0);
     let page = daemon.page("/metrics").unwrap();
@@ -163,18 +188,21 @@ fn bad_flags_are_status_2() {
 #[test]
 fn doctor_names_every_probe_and_its_hook() {
     let (code, text, stderr) = output(&mut zc(&["doctor"]));
-    let healthy = kernel::shows_rings();
+    let healthy = probes().all(|probe| expected(probe) != State::Down);
     assert_eq!(code, Some(i32::from(!healthy)), "{text}{stderr}");
     let (_, json, _) = output(&mut zc(&["doctor", "--json"]));
     let report: serde_json::Value = serde_json::from_str(&json).unwrap();
     assert_eq!(report["reads_kernel_memory"], true);
     let findings = report["probes"].as_array().unwrap();
-    assert_eq!(findings.len(), PROBES.len());
-    for (finding, probe) in findings.iter().zip(PROBES) {
+    assert_eq!(findings.len(), probes().count());
+    for (finding, probe) in findings.iter().zip(probes()) {
+        let state = expected(probe);
         assert_eq!(finding["probe"], probe.name);
         assert!(text.contains(probe.name));
-        let up = probe.name != "io_uring" || healthy;
-        assert_eq!(finding["hook"].is_string(), up, "{finding}");
-        assert_eq!(finding["advice"].is_null(), up, "{finding}");
+        assert_eq!(finding["hook"].is_string(), state == State::Up, "{finding}");
+        assert_eq!(finding["missing"], state == State::Missing, "{finding}");
+        assert_eq!(finding["advice"].is_string(), state == State::Down, "{finding}");
     }
+    let measured = report["measured_routes"].as_array().unwrap();
+    assert_eq!(measured.is_empty(), !kernel::hooks_functions(), "{measured:?}");
 }

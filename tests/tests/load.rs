@@ -1,7 +1,7 @@
 //! Every program through this kernel's verifier, alone.
 
 use zc_daemon::kernel::{
-    hooks::{Hook, PROBES},
+    hooks::{Hook, Place, probes},
     loader::load_alone,
 };
 use zc_tests::kernel;
@@ -19,10 +19,12 @@ fn belongs_here(hook: &Hook) -> bool {
 
 #[test]
 fn every_program_that_belongs_here_loads_alone() {
-    let mut tried = 0;
-    for hook in PROBES.iter().flat_map(|probe| probe.hooks) {
+    let (mut tried, mut copying) = (0, 0);
+    for hook in probes().flat_map(|probe| probe.hooks).flat_map(Hook::programs) {
         let result = load_alone(hook).expect("this kernel has BTF and takes maps");
-        if belongs_here(hook) {
+        if !matches!(hook.place, Place::Tracepoint(_)) {
+            copying += u32::from(loads_on_function(hook, result));
+        } else if belongs_here(hook) {
             assert_eq!(result, Ok(()), "{}", hook.program);
             tried += 1;
         } else {
@@ -31,4 +33,15 @@ fn every_program_that_belongs_here_loads_alone() {
         }
     }
     assert!(tried >= 5, "only {tried} programs were tried");
+    let least = if kernel::hooks_functions() { 18 } else { 0 };
+    assert!(copying >= least, "only {copying} programs on functions load");
+}
+
+/// Whether a program for a function loads; if not, that must be for a good reason.
+fn loads_on_function(hook: &Hook, result: Result<(), String>) -> bool {
+    let Err(why) = result else { return true };
+    let absent = why.contains("no function") || why.contains("other arguments");
+    let refused = !kernel::hooks_functions() && why.contains("Operation not permitted");
+    assert!(absent || refused, "{}: {why}", hook.program);
+    false
 }

@@ -10,7 +10,7 @@ use zc_tests::{
     kernel,
     programs::Stage,
     scrape::{Metrics, Rows, difference},
-    workload::{CASES, Case, EXEC_TWICE_SECOND_PROGRAM, Expected, Params},
+    workload::{CASES, Case, Copied, EXEC_TWICE_SECOND_PROGRAM, Expected, Params},
 };
 
 /// Bytes and chunk: whole pages, and sizes that nothing is a multiple of.
@@ -23,7 +23,11 @@ fn main() -> ExitCode {
     let mut arguments = Arguments::from_args();
     // One at a time: the workloads share a daemon, and the machine its CPUs.
     arguments.test_threads = Some(1);
-    let daemon = if arguments.list { None } else { Some(Arc::new(Daemon::start())) };
+    let daemon = if arguments.list {
+        None
+    } else {
+        Some(Arc::new(Daemon::start_with(&["--max-groups", "2000", "--copies", "both"])))
+    };
     let trials = CASES.iter().enumerate().flat_map(|(number, case)| {
         let daemon = daemon.clone();
         SIZES.iter().enumerate().map(move |(size, (bytes, chunk))| {
@@ -71,7 +75,14 @@ fn check(daemon: &Daemon, case: &Case, prefix: &str, (bytes, chunk): (u64, u64))
         return Ok(());
     }
     let metrics = daemon.metrics()?;
-    let expected = shown((case.expected)(&params));
+    let mut expected = (case.expected)(&params);
+    if case.name == "sendfile-file-pipe" && kernel::version() < (5, 12) {
+        // Pages are then written into the pipe, not linked.
+        let (bytes, copies) = (expected.moved[0].bytes, expected.moved[0].calls);
+        let direction = "in_kernel";
+        expected.measured.push(Copied { route: "sendfile", direction, bytes, copies });
+    }
+    let expected = shown(expected);
     let missed = daemon.missed()? - missed;
     if case.name == "exec-twice" {
         compare(&metrics, &null, &second, &expected, missed).context("the second program")?;
@@ -79,8 +90,14 @@ fn check(daemon: &Daemon, case: &Case, prefix: &str, (bytes, chunk): (u64, u64))
     compare(&metrics, &null, &real, &expected, missed)
 }
 
-/// What zc can show of it on this kernel: no rings before 5.19.
+/// What zc can show of it on this kernel: no rings before 5.19; no measured copies
+/// where functions cannot be hooked, and nothing unknown where they can.
 fn shown(mut expected: Expected) -> Expected {
+    if kernel::hooks_functions() {
+        expected.unknown.clear();
+    } else {
+        expected.measured.clear();
+    }
     if !kernel::shows_rings() {
         expected.moved.retain(|row| row.route != "io_uring");
         expected.copied.retain(|row| row.route != "io_uring");
@@ -101,8 +118,13 @@ fn compare(
     let mut wrong = Vec::new();
     let mut family = |name: &str, by: &[&str], expected: Rows| -> Result<()> {
         let start_up = metrics.group(name, null, by)?;
-        let shown = difference(&metrics.group(name, real, by)?, &start_up);
+        let mut shown = difference(&metrics.group(name, real, by)?, &start_up);
         let calls = name == "zc_transfers_total" || name == "zc_copies_total";
+        forgive_start_up(&mut shown, &expected);
+        // What the kernel reads for itself to execute a second program.
+        shown.retain(|key, _| key[..] != ["other", "in_kernel", "measured"].map(str::to_owned));
+        // How many calls of the kernel's functions copied is not known beforehand.
+        shown.retain(|key, _| name != "zc_copies_total" || key.last() != Some(&measured()));
         let most = if calls { missed } else { u64::MAX };
         if shown != expected && !(missed > 0 && falls_short(&shown, &expected, most)) {
             wrong.push(format!("{name}: shown {shown:?}, expected {expected:?}"));
@@ -113,19 +135,44 @@ fn compare(
     let moved = |value: fn(&zc_tests::workload::Moved) -> u64| -> Rows {
         expected.moved.iter().map(|r| (key(&[r.route, r.endpoint]), value(r))).collect()
     };
-    let copied = |value: fn(&zc_tests::workload::Copied) -> u64| -> Rows {
-        let key = |r: &zc_tests::workload::Copied| key(&[r.route, r.direction, "inferred"]);
+    let copied = |value: fn(&Copied) -> u64| -> Rows {
+        let key = |r: &Copied| key(&[r.route, r.direction, "inferred"]);
         expected.copied.iter().map(|r| (key(r), value(r))).collect()
     };
+    let mut copied_bytes = copied(|row| row.bytes);
+    copied_bytes.extend(
+        expected.measured.iter().map(|r| (key(&[r.route, r.direction, &measured()]), r.bytes)),
+    );
     let unknown: Rows =
         expected.unknown.iter().map(|r| (key(&[r.route, r.endpoint]), r.bytes)).collect();
     let (far, quality) = (["route", "endpoint"], ["route", "direction", "quality"]);
     family("zc_transferred_bytes_total", &far, moved(|row| row.bytes))?;
     family("zc_transfers_total", &far, moved(|row| row.calls))?;
-    family("zc_copied_bytes_total", &quality, copied(|row| row.bytes))?;
+    family("zc_copied_bytes_total", &quality, copied_bytes)?;
     family("zc_copies_total", &quality, copied(|row| row.copies))?;
     family("zc_copy_unknown_bytes_total", &far, unknown)?;
     if wrong.is_empty() { Ok(()) } else { bail!("{}", wrong.join("\n")) }
+}
+
+/// How many bytes of pages a process may copy more or less from start to start: those
+/// that it shares with its parent when it is forked, and writes before it execs.
+const START_UP: u64 = 16 * 4096;
+
+/// Takes what is written while shared for right, if it is so nearly.
+fn forgive_start_up(shown: &mut Rows, expected: &Rows) {
+    let key = ["fault", "in_kernel", "measured"].map(str::to_owned).to_vec();
+    let wanted = expected.get(&key).copied().unwrap_or(0);
+    // A null twin that copied more than the run makes a negative difference.
+    let off = shown.remove(&key).unwrap_or(0).wrapping_sub(wanted).cast_signed();
+    if off.unsigned_abs() > START_UP {
+        shown.insert(key, wanted.wrapping_add_signed(off));
+    } else if wanted > 0 {
+        shown.insert(key, wanted);
+    }
+}
+
+fn measured() -> String {
+    "measured".to_owned()
 }
 
 /// Whether no row is above what is expected, and all together at most `most` below.

@@ -4,7 +4,10 @@
 //! see whole tallies. A new counter is a new row of one of the closed sets
 //! ([`Switch`], [`Fault`], [`Class`], [`Flow`]) and costs them nothing.
 
-use crate::{flow::Flow, syscall::Class};
+use crate::{
+    flow::{Direction, Flow, Route},
+    syscall::Class,
+};
 
 names! {
     /// A context switch of a thread, as the scheduler classifies it.
@@ -33,10 +36,11 @@ pub struct Counter(usize);
 const FAULTS: usize = Switch::COUNT;
 const SYSCALLS: usize = FAULTS + Fault::COUNT;
 const FLOWS: usize = SYSCALLS + Class::COUNT;
+const MEASURED: usize = FLOWS + 2 * Flow::COUNT;
 
 impl Counter {
     /// How many counters a tally holds.
-    pub const COUNT: usize = FLOWS + 2 * Flow::COUNT;
+    pub const COUNT: usize = MEASURED + 2 * Route::COUNT * Direction::COUNT;
     /// The first [`Self::MIRRORED`] counters are copies of words that the
     /// kernel keeps in `task_struct`: switches, then faults.
     pub const MIRRORED: usize = SYSCALLS;
@@ -83,6 +87,24 @@ impl Counter {
     pub const fn flow_at(flow: usize) -> Option<(Self, Self)> {
         if flow < Flow::COUNT {
             Some((Self(FLOWS + 2 * flow), Self(FLOWS + 2 * flow + 1)))
+        } else {
+            None
+        }
+    }
+
+    /// Bytes seen copied by one route in one direction, and how often.
+    #[must_use]
+    pub const fn measured(route: Route, direction: Direction) -> (Self, Self) {
+        let row = MEASURED + 2 * (Direction::COUNT * route.index() + direction.index());
+        (Self(row), Self(row + 1))
+    }
+
+    /// The same for the route at a position of [`Route::ALL`]; none beyond it.
+    #[must_use]
+    pub const fn measured_at(route: usize, direction: Direction) -> Option<(Self, Self)> {
+        if route < Route::COUNT {
+            let row = MEASURED + 2 * (Direction::COUNT * route + direction.index());
+            Some((Self(row), Self(row + 1)))
         } else {
             None
         }

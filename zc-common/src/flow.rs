@@ -5,6 +5,9 @@
 //! its bytes and its call; every metric about moved bytes and *inferred* copies
 //! is a sum over rows of [`FLOWS`].
 //!
+//! A flow of a call that must copy has a twin, `...Seen`, for when a probe saw a copy
+//! while the call ran: what was measured then takes the place of what is inferred.
+//!
 //! For routes with two ends (`sendfile`, `splice`, `tee`, `copy_file_range`) the
 //! endpoint is where the bytes went.
 
@@ -39,6 +42,12 @@ names! {
         IoUring = "io_uring",
         /// `process_vm_readv(2)` and `process_vm_writev(2)`.
         ProcessVm = "process_vm",
+        /// Page faults: copies of pages that are written while shared. Measured only.
+        Fault = "fault",
+        /// Linux AIO (`io_submit(2)`). Measured only.
+        Aio = "aio",
+        /// Any other system call, and the kernel's own threads. Measured only.
+        Other = "other",
     }
 }
 
@@ -91,11 +100,24 @@ pub struct FlowRow {
     pub endpoint: Endpoint,
     /// The inferred copies.
     pub copies: Copies,
+    /// Whether the copies of its bytes are measured where the probes of its route are
+    /// up: nothing is inferred from it then.
+    pub hooked: bool,
 }
 
-/// One row a flow: `Variant: Route, Endpoint, Copies;`.
+macro_rules! hooked {
+    () => {
+        true
+    };
+    (unhooked) => {
+        false
+    };
+}
+
+/// One row a flow: `Variant: Route, Endpoint, Copies[, unhooked];`.
 macro_rules! flows {
-    ($($(#[$doc:meta])* $variant:ident: $route:ident, $endpoint:ident, $copies:expr;)+) => {
+    ($($(#[$doc:meta])* $variant:ident: $route:ident, $endpoint:ident, $copies:expr
+        $(, $unhooked:ident)?;)+) => {
         /// A way for bytes to go; the rows are in [`FLOWS`].
         #[derive(Clone, Copy, Debug, PartialEq, Eq)]
         #[repr(u8)]
@@ -105,6 +127,7 @@ macro_rules! flows {
         /// THE table of flows, by [`Flow`].
         pub const FLOWS: &[FlowRow] = &[$(FlowRow {
             route: Route::$route, endpoint: Endpoint::$endpoint, copies: $copies,
+            hooked: hooked!($($unhooked)?),
         },)+];
 
         impl Flow {
@@ -121,41 +144,53 @@ const IN_KERNEL: Copies = Copies::Once(Direction::InKernel);
 const UNKNOWN: Copies = Copies::Unknown;
 
 flows! {
-    ReadFile: Read, File, TO_USER;
-    ReadSocket: Read, Socket, TO_USER;
-    ReadPipe: Read, Pipe, TO_USER;
-    ReadOther: Read, Other, TO_USER;
+    ReadFile: Read, File, TO_USER, unhooked;
+    ReadFileSeen: Read, File, TO_USER;
+    ReadSocket: Read, Socket, TO_USER, unhooked;
+    ReadSocketSeen: Read, Socket, TO_USER;
+    ReadPipe: Read, Pipe, TO_USER, unhooked;
+    ReadPipeSeen: Read, Pipe, TO_USER;
+    ReadOther: Read, Other, TO_USER, unhooked;
+    ReadOtherSeen: Read, Other, TO_USER;
     /// `/dev/zero`: the buffer is filled, nothing is copied.
     ReadZero: Read, Other, NONE;
     ReadUnknown: Read, Unknown, UNKNOWN;
-    WriteFile: Write, File, FROM_USER;
-    WriteSocket: Write, Socket, FROM_USER;
-    WritePipe: Write, Pipe, FROM_USER;
-    WriteOther: Write, Other, FROM_USER;
+    WriteFile: Write, File, FROM_USER, unhooked;
+    WriteFileSeen: Write, File, FROM_USER;
+    WriteSocket: Write, Socket, FROM_USER, unhooked;
+    WriteSocketSeen: Write, Socket, FROM_USER;
+    WritePipe: Write, Pipe, FROM_USER, unhooked;
+    WritePipeSeen: Write, Pipe, FROM_USER;
+    WriteOther: Write, Other, FROM_USER, unhooked;
+    WriteOtherSeen: Write, Other, FROM_USER;
     /// `/dev/null` and `/dev/zero`: the buffer is never looked at.
     WriteNull: Write, Other, NONE;
     WriteUnknown: Write, Unknown, UNKNOWN;
-    Recv: Recv, Socket, TO_USER;
+    Recv: Recv, Socket, TO_USER, unhooked;
+    RecvSeen: Recv, Socket, TO_USER;
     /// `MSG_TRUNC` on TCP: returned, but thrown away uncopied (`tcp(7)`).
     RecvDiscard: Recv, Socket, NONE;
     /// `MSG_TRUNC` where the socket type is not known, or more than the buffer
     /// held was returned.
     RecvUnknown: Recv, Socket, UNKNOWN;
-    Send: Send, Socket, FROM_USER;
+    Send: Send, Socket, FROM_USER, unhooked;
+    SendSeen: Send, Socket, FROM_USER;
     /// Pinned, or copied after all (loopback, no `SO_ZEROCOPY`): not known here.
     MsgZerocopy: MsgZerocopy, Socket, UNKNOWN;
     /// A buffered file always copies on write (`iter_file_splice_write`).
-    SendfileFile: Sendfile, File, IN_KERNEL;
+    SendfileFile: Sendfile, File, IN_KERNEL, unhooked;
+    SendfileFileSeen: Sendfile, File, IN_KERNEL;
     SendfileSocket: Sendfile, Socket, NONE;
     SendfilePipe: Sendfile, Pipe, NONE;
     SendfileNull: Sendfile, Other, NONE;
-    SendfileOther: Sendfile, Other, UNKNOWN;
+    SendfileOther: Sendfile, Other, UNKNOWN, unhooked;
     /// From a source that may not link its pages (a device, procfs).
     SendfileFileUnsure: Sendfile, File, UNKNOWN;
     SendfileSocketUnsure: Sendfile, Socket, UNKNOWN;
     SendfilePipeUnsure: Sendfile, Pipe, UNKNOWN;
     SendfileUnknown: Sendfile, Unknown, UNKNOWN;
-    SpliceFile: Splice, File, IN_KERNEL;
+    SpliceFile: Splice, File, IN_KERNEL, unhooked;
+    SpliceFileSeen: Splice, File, IN_KERNEL;
     /// Onto a file opened with `O_DIRECT`.
     SpliceFileUnsure: Splice, File, UNKNOWN;
     SpliceSocket: Splice, Socket, NONE;
@@ -163,17 +198,19 @@ flows! {
     SpliceSocketUnsure: Splice, Socket, UNKNOWN;
     SplicePipe: Splice, Pipe, NONE;
     SpliceNull: Splice, Other, NONE;
-    SpliceOther: Splice, Other, UNKNOWN;
+    SpliceOther: Splice, Other, UNKNOWN, unhooked;
     SplicePipeUnsure: Splice, Pipe, UNKNOWN;
     SpliceUnknown: Splice, Unknown, UNKNOWN;
     /// User pages linked into a pipe.
     VmspliceIn: Vmsplice, Pipe, NONE;
     /// A pipe emptied into user memory: always a copy (`pipe_to_user`).
-    VmspliceOut: Vmsplice, Pipe, TO_USER;
+    VmspliceOut: Vmsplice, Pipe, TO_USER, unhooked;
+    VmspliceOutSeen: Vmsplice, Pipe, TO_USER;
     VmspliceUnknown: Vmsplice, Unknown, UNKNOWN;
     Tee: Tee, Pipe, NONE;
     /// On file systems that can neither reflink nor copy on a server.
-    CopyFileRange: CopyFileRange, File, IN_KERNEL;
+    CopyFileRange: CopyFileRange, File, IN_KERNEL, unhooked;
+    CopyFileRangeSeen: CopyFileRange, File, IN_KERNEL;
     CopyFileRangeUnsure: CopyFileRange, File, UNKNOWN;
     CopyFileRangeUnknown: CopyFileRange, Unknown, UNKNOWN;
     MmapFile: Mmap, File, NONE;
@@ -184,29 +221,58 @@ flows! {
     IoUringReadFile: IoUring, File, TO_USER;
     IoUringReadSocket: IoUring, Socket, TO_USER;
     IoUringReadPipe: IoUring, Pipe, TO_USER;
-    IoUringReadOther: IoUring, Other, TO_USER;
+    IoUringReadOther: IoUring, Other, TO_USER, unhooked;
     /// `/dev/zero` and `/dev/null`, either way.
     IoUringNull: IoUring, Other, NONE;
     IoUringWriteFile: IoUring, File, FROM_USER;
     IoUringWriteSocket: IoUring, Socket, FROM_USER;
     IoUringWritePipe: IoUring, Pipe, FROM_USER;
-    IoUringWriteOther: IoUring, Other, FROM_USER;
+    IoUringWriteOther: IoUring, Other, FROM_USER, unhooked;
     IoUringDirect: IoUring, File, NONE;
     /// `SEND_ZC`: as `MSG_ZEROCOPY`.
     IoUringZerocopy: IoUring, Socket, UNKNOWN;
     IoUringFileUnsure: IoUring, File, UNKNOWN;
     IoUringSocketUnsure: IoUring, Socket, UNKNOWN;
     IoUringPipeUnsure: IoUring, Pipe, UNKNOWN;
-    IoUringOtherUnsure: IoUring, Other, UNKNOWN;
+    IoUringOtherUnsure: IoUring, Other, UNKNOWN, unhooked;
     IoUringUnknown: IoUring, Unknown, UNKNOWN;
     /// One copy: the remote pages are pinned.
-    ProcessVmRead: ProcessVm, Other, TO_USER;
-    ProcessVmWrite: ProcessVm, Other, FROM_USER;
+    ProcessVmRead: ProcessVm, Other, TO_USER, unhooked;
+    ProcessVmReadSeen: ProcessVm, Other, TO_USER;
+    ProcessVmWrite: ProcessVm, Other, FROM_USER, unhooked;
+    ProcessVmWriteSeen: ProcessVm, Other, FROM_USER;
 }
 
 impl Flow {
     /// How many flows there are.
     pub const COUNT: usize = FLOWS.len();
+
+    /// The flow of the same call if a copy was seen while it ran; other flows have no
+    /// such twin.
+    #[must_use]
+    #[inline(always)]
+    #[expect(clippy::wildcard_enum_match_arm, reason = "only flows with a twin are named")]
+    pub const fn seen(self) -> Self {
+        match self {
+            Self::ReadFile => Self::ReadFileSeen,
+            Self::ReadSocket => Self::ReadSocketSeen,
+            Self::ReadPipe => Self::ReadPipeSeen,
+            Self::ReadOther => Self::ReadOtherSeen,
+            Self::WriteFile => Self::WriteFileSeen,
+            Self::WriteSocket => Self::WriteSocketSeen,
+            Self::WritePipe => Self::WritePipeSeen,
+            Self::WriteOther => Self::WriteOtherSeen,
+            Self::Recv => Self::RecvSeen,
+            Self::Send => Self::SendSeen,
+            Self::SendfileFile => Self::SendfileFileSeen,
+            Self::SpliceFile => Self::SpliceFileSeen,
+            Self::VmspliceOut => Self::VmspliceOutSeen,
+            Self::CopyFileRange => Self::CopyFileRangeSeen,
+            Self::ProcessVmRead => Self::ProcessVmReadSeen,
+            Self::ProcessVmWrite => Self::ProcessVmWriteSeen,
+            other => other,
+        }
+    }
 
     /// The row of this flow.
     #[must_use]

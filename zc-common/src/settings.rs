@@ -37,6 +37,7 @@ macro_rules! kernel_fields {
             TASK_MIN_FLT: "task_struct", "min_flt";
             TASK_MAJ_FLT: "task_struct", "maj_flt";
             TASK_THREAD_INFO: "task_struct", "thread_info";
+            TASK_STACK: "task_struct", "stack";
             THREAD_INFO_STATUS: "thread_info", "status";
             FILES_FDT: "files_struct", "fdt";
             FDTABLE_FD: "fdtable", "fd";
@@ -52,6 +53,16 @@ macro_rules! kernel_fields {
             SOCKET_TYPE: "socket", "type";
             SOCKET_SK: "socket", "sk";
             SOCK_FAMILY: "sock_common", "skc_family";
+            KIOCB_FILE: "kiocb", "ki_filp";
+            KIOCB_COMPLETE: "kiocb", "ki_complete";
+            ITER_TYPE: "iov_iter", "iter_type" | "type";
+            MSGHDR_ITER: "msghdr", "msg_iter";
+            MSGHDR_FLAGS: "msghdr", "msg_flags";
+            SK_BUFF_DATA_LEN: "sk_buff", "data_len";
+            SK_BUFF_HEAD: "sk_buff", "head";
+            SK_BUFF_END: "sk_buff", "end";
+            SHARED_INFO_FRAGS: "skb_shared_info", "nr_frags";
+            SHARED_INFO_UARG: "skb_shared_info", "destructor_arg";
             IO_KIOCB_OPCODE: "io_kiocb", "opcode";
             IO_KIOCB_FILE: "io_kiocb", "file";
             IO_URING_CQE_RES: "io_uring_cqe", "res";
@@ -72,6 +83,86 @@ macro_rules! list {
 
 kernel_fields!(list);
 
+/// One enumerator of the kernel's that the programs compare with.
+#[derive(Clone, Copy, Debug)]
+pub struct Enumerator {
+    /// The global that holds its value.
+    pub global: &'static str,
+    /// The enumeration.
+    pub enumeration: &'static str,
+    /// The enumerator.
+    pub name: &'static str,
+}
+
+/// One row an enumerator: `GLOBAL: "enumeration", "NAME";`. Calls back `$with!` once
+/// with every row.
+#[macro_export]
+macro_rules! kernel_enumerators {
+    ($with:ident) => {
+        $with! {
+            ITER_UBUF: "iter_type", "ITER_UBUF";
+            ITER_IOVEC: "iter_type", "ITER_IOVEC";
+            ITER_BVEC: "iter_type", "ITER_BVEC";
+            ITER_PIPE: "iter_type", "ITER_PIPE";
+            ITER_DISCARD: "iter_type", "ITER_DISCARD";
+        }
+    };
+}
+
+macro_rules! list_enumerators {
+    ($($global:ident: $enumeration:literal, $name:literal;)+) => {
+        /// Every enumerator, in order of the list.
+        pub const ENUMERATORS: &[Enumerator] = &[$(Enumerator {
+            global: stringify!($global),
+            enumeration: $enumeration,
+            name: $name,
+        },)+];
+    };
+}
+
+kernel_enumerators!(list_enumerators);
+
+/// A function of the kernel's whose number of arguments differs between versions:
+/// what it returned stands after them.
+#[derive(Clone, Copy, Debug)]
+pub struct Arity {
+    /// The global that holds how many arguments it takes.
+    pub global: &'static str,
+    /// The function.
+    pub function: &'static str,
+}
+
+/// One row a function: `GLOBAL: "function";`. Calls back `$with!` once with every row.
+#[macro_export]
+macro_rules! kernel_arities {
+    ($with:ident) => {
+        $with! {
+            ARITY_IOMAP_WRITE: "iomap_file_buffered_write";
+            ARITY_ZEROCOPY_STREAM: "skb_zerocopy_iter_stream";
+            ARITY_SPLICE_FROM_ITER: "skb_splice_from_iter";
+            ARITY_UDP_RECVMSG: "udp_recvmsg";
+            ARITY_UDPV6_RECVMSG: "udpv6_recvmsg";
+        }
+    };
+}
+
+macro_rules! list_arities {
+    ($($global:ident: $function:literal;)+) => {
+        /// Every such function, in order of the list.
+        pub const ARITIES: &[Arity] = &[$(Arity {
+            global: stringify!($global),
+            function: $function,
+        },)+];
+    };
+}
+
+kernel_arities!(list_arities);
+
+/// `u32` global: 1 if `sendfile(2)` links pages into a pipe (`splice_file_to_pipe`, kernel
+/// 5.12); before, it writes them there.
+pub const SENDFILE_LINKS: &str = "SENDFILE_LINKS";
+/// `u32` global: 1 if `bpf_task_pt_regs` may be used (kernel 5.15).
+pub const TASK_PT_REGS: &str = "TASK_PT_REGS";
 /// `u32` global: 1 if `bpf_get_current_task_btf` may be used (kernel 5.11).
 pub const CURRENT_TASK_BTF: &str = "CURRENT_TASK_BTF";
 /// `u32` global: 1 if `bpf_probe_read_kernel` may be used (no confidentiality

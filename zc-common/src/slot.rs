@@ -45,15 +45,22 @@ pub struct Slot {
     pub comm: [u64; 2],
     /// What the mirrored counters stood at when the slot was taken.
     pub base: [u64; Counter::MIRRORED],
+    /// Bytes that are accounted for within the call of a socket function under way:
+    /// sent by reference, or received by a function that is hooked itself.
+    pub within: u64,
+    /// Bytes seen copied during the system call under way.
+    pub seen: u64,
     /// One word a counter.
     pub tally: [u64; Counter::COUNT],
 }
 
 const HEADER: usize = 7;
+/// Words that only the programs use.
+const SCRATCH: usize = 2;
 
 impl Slot {
     /// How many words a slot has.
-    pub const WORDS: usize = HEADER + Counter::MIRRORED + Counter::COUNT;
+    pub const WORDS: usize = HEADER + Counter::MIRRORED + SCRATCH + Counter::COUNT;
     /// Set in the upper half of [`Slot::state`] for a kernel thread.
     pub const KERNEL_THREAD: u64 = 1 << 32;
     /// CPUs that zc can serve; each has a reserved slot of its own number, for
@@ -119,7 +126,8 @@ impl Reading {
             return None;
         }
         let (header, tallies) = words.split_at(HEADER);
-        let (base_words, tally_words) = tallies.split_at(Counter::MIRRORED);
+        let (base_words, rest) = tallies.split_at(Counter::MIRRORED);
+        let (_, tally_words) = rest.split_at(SCRATCH);
         let mut base = [0; Counter::MIRRORED];
         base.copy_from_slice(base_words);
         let mut tally = [0; Counter::COUNT];
@@ -156,6 +164,18 @@ fn comm(first: u64, second: u64) -> [u8; 16] {
     bytes
 }
 
+/// Whose memory a socket sends without copying it: an entry of the `OWNERS` map.
+#[derive(Clone, Copy)]
+#[repr(C)]
+pub struct Sender {
+    /// The process id.
+    pub tgid: u64,
+    /// The start of the process since boot, in nanoseconds.
+    pub start: u64,
+    /// A position in [`Route::ALL`](crate::flow::Route::ALL).
+    pub route: u64,
+}
+
 names! {
     /// What we know we missed, by reason.
     Lost {
@@ -171,6 +191,9 @@ names! {
         UserMemory = "user_memory",
         /// An io_uring completion that did not name its request (multishot).
         IoUringRequest = "io_uring_request",
+        /// A copy made for a socket whose owner has gone, or is not known: booked
+        /// under the group `other`.
+        NoOwner = "no_owner",
         /// A system call by a 32-bit program: counted, its bytes are not.
         Compat = "compat_call",
     }
@@ -226,7 +249,7 @@ mod tests {
         words[2] = 99;
         words[5] = u64::from_le_bytes(*b"kworker/");
         words[HEADER] = 3;
-        words[HEADER + Counter::MIRRORED] = 4;
+        words[HEADER + Counter::MIRRORED + SCRATCH] = 4;
         let reading = Reading::decode(5, &words, false).unwrap();
         let owner = reading.owner.unwrap();
         assert!(reading.retired && owner.kernel_thread && !owner.leads());

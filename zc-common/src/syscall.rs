@@ -4,6 +4,8 @@
 //! change meaning. A number beyond the table, or without a row, is of class
 //! [`Class::Other`].
 
+use crate::flow::Route;
+
 names! {
     /// What a system call is about: the label of `zc_syscalls_total`.
     Class {
@@ -261,6 +263,40 @@ pub const CLASS_OF: [u8; NUMBERS] = {
         row += 1;
     }
     classes
+};
+
+impl Syscall {
+    /// The route of what is copied while this call runs.
+    #[must_use]
+    pub const fn route(&self) -> Route {
+        match (self.io, self.class) {
+            (Io::Read, _) => Route::Read,
+            (Io::Write, _) => Route::Write,
+            (Io::Recvfrom | Io::Recvmsg | Io::Recvmmsg, _) => Route::Recv,
+            (Io::Sendto | Io::Sendmsg | Io::Sendmmsg, _) => Route::Send,
+            (Io::Sendfile, _) => Route::Sendfile,
+            (Io::Splice, _) => Route::Splice,
+            (Io::Vmsplice, _) => Route::Vmsplice,
+            (Io::Tee, _) => Route::Tee,
+            (Io::CopyFileRange, _) => Route::CopyFileRange,
+            (Io::Mmap, _) => Route::Mmap,
+            (Io::ProcessVmRead | Io::ProcessVmWrite, _) => Route::ProcessVm,
+            (Io::None | Io::Fork, Class::IoUring) => Route::IoUring,
+            (Io::None | Io::Fork, Class::Aio) => Route::Aio,
+            (Io::None | Io::Fork, _) => Route::Other,
+        }
+    }
+}
+
+/// The route of each number, as a position in [`Route::ALL`].
+pub const ROUTE_OF: [u8; NUMBERS] = {
+    let mut routes = [Route::Other as u8; NUMBERS];
+    let mut row = 0;
+    while row < SYSCALLS.len() {
+        routes[SYSCALLS[row].number] = SYSCALLS[row].route() as u8;
+        row += 1;
+    }
+    routes
 };
 
 /// The I/O shape of each number, as a position in [`Io::ALL`].

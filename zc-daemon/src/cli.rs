@@ -64,9 +64,21 @@ pub struct Run {
     /// Groups to show by name; the rest are summed under "other".
     #[arg(long, env = "ZC_MAX_GROUPS", default_value_t = 200)]
     pub max_groups: usize,
+    /// Which copies to show where they can be measured.
+    #[arg(long, env = "ZC_COPIES", default_value = "best")]
+    pub copies: Copies,
     /// How large to be.
     #[command(flatten)]
     pub limits: Limits,
+}
+
+/// Which copies are shown.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Copies {
+    /// Measured where the probes are up, inferred elsewhere.
+    Best,
+    /// Both, side by side: to find where they disagree.
+    Both,
 }
 
 /// Flags of `zc doctor`.

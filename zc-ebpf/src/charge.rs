@@ -2,7 +2,7 @@
 
 use zc_common::{
     counter::Counter,
-    flow::Flow,
+    flow::{Direction, Flow},
     slot::{Lost, Slot},
 };
 
@@ -30,6 +30,29 @@ pub fn moved(slot: *mut Slot, flow: Flow, bytes: u64) {
     let Some((bytes_of, calls_of)) = Counter::flow_at(position as usize) else { return };
     add(slot, bytes_of, bytes);
     add(slot, calls_of, 1);
+}
+
+/// Charges one copy of `bytes` by the route at a position of [`Route::ALL`].
+///
+/// [`Route::ALL`]: zc_common::flow::Route::ALL
+#[inline(always)]
+pub fn copied(slot: *mut Slot, route: u8, direction: Direction, bytes: u64) {
+    copied_aside(slot, route, direction, bytes);
+    // SAFETY: as in `add`.
+    unsafe { (*slot).seen += bytes };
+}
+
+/// The same, for a copy that is not of what the system call under way moves.
+#[inline(always)]
+pub fn copied_aside(slot: *mut Slot, route: u8, direction: Direction, bytes: u64) {
+    // As in `moved`.
+    // SAFETY: a local.
+    let route = unsafe { (&raw const route).read_volatile() };
+    let Some((bytes_of, copies_of)) = Counter::measured_at(route as usize, direction) else {
+        return;
+    };
+    add(slot, bytes_of, bytes);
+    add(slot, copies_of, 1);
 }
 
 /// Counts one thing that was missed.

@@ -14,9 +14,12 @@
 #![feature(asm_experimental_arch)]
 
 mod charge;
+mod copies;
 mod descriptor;
+mod iter;
 mod maps;
 mod memory;
+mod owners;
 mod probes;
 mod settings;
 mod task;

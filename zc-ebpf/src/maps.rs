@@ -6,10 +6,10 @@
 use core::cell::UnsafeCell;
 
 use aya_ebpf::{
-    btf_maps::{Array, Queue},
+    btf_maps::{Array, LruHashMap, Queue},
     macros::btf_map,
 };
-use zc_common::slot::{CpuState, Slot};
+use zc_common::slot::{CpuState, Sender, Slot};
 
 /// `BPF_F_MMAPABLE`: the daemon reads it by memory, without a system call.
 const MMAPABLE: usize = 1 << 10;
@@ -25,6 +25,10 @@ pub static SLOT_OF: Array<u32, 1, MMAPABLE> = Array::new();
 /// The numbers of the free slots.
 #[btf_map]
 pub static FREE: Queue<u32, 1> = Queue::new();
+
+/// Who sent what a `struct ubuf_info` stands for, by its address.
+#[btf_map]
+pub static OWNERS: LruHashMap<u64, Sender, 16384> = LruHashMap::new();
 
 /// What each CPU keeps to itself, at a direct address (the `.bss` map).
 #[repr(transparent)]

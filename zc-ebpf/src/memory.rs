@@ -3,7 +3,11 @@
 
 use core::{arch::asm, ffi::c_void};
 
-use aya_ebpf::helpers::generated::{bpf_probe_read_kernel, bpf_probe_read_user};
+use aya_ebpf::{
+    EbpfContext as _,
+    helpers::generated::{bpf_probe_read_kernel, bpf_probe_read_user},
+    programs::FExitContext,
+};
 
 use crate::settings::{READ_KERNEL, on};
 
@@ -45,6 +49,33 @@ pub fn user<T: Copy + Default>(address: u64) -> Option<T> {
         )
     };
     (result == 0).then_some(value)
+}
+
+/// What a hooked function of `ARGUMENTS` arguments returned. In assembly, as the
+/// compiler would make one load at a computed place of several at constant ones, which
+/// the verifier does not allow.
+#[inline(always)]
+pub fn returned<const ARGUMENTS: usize>(ctx: &FExitContext) -> u64 {
+    let value: u64;
+    // SAFETY: the verifier checks that the function has so many arguments.
+    unsafe {
+        asm!(
+            "{value} = *(u64 *)({ctx} + {offset})",
+            value = out(reg) value,
+            ctx = in(reg) ctx.as_ptr(),
+            offset = const 8 * ARGUMENTS,
+        );
+    }
+    value
+}
+
+/// Adds to a long word of a map in one instruction, for words with several writers.
+#[inline(always)]
+pub fn add_long(word: *mut u64, amount: u64) {
+    // SAFETY: as below.
+    unsafe {
+        asm!("lock *(u64 *)({word} + 0) += {amount}", word = in(reg) word, amount = in(reg) amount);
+    }
 }
 
 /// Adds to a word of a map in one instruction (`BPF_XADD`), wrapping.

@@ -2,7 +2,7 @@
 //! this kernel allows.
 
 use aya_ebpf::Global;
-use zc_common::{kernel_fields, settings::ABSENT};
+use zc_common::{kernel_arities, kernel_enumerators, kernel_fields, settings::ABSENT};
 
 macro_rules! globals {
     ($($global:ident: $structure:literal, $($member:literal)|+;)+) => {
@@ -15,6 +15,38 @@ macro_rules! globals {
 }
 
 kernel_fields!(globals);
+
+macro_rules! enumerators {
+    ($($global:ident: $enumeration:literal, $name:literal;)+) => {
+        $(
+            #[doc = concat!("The value of `", $name, "`.")]
+            #[unsafe(no_mangle)]
+            pub static $global: Global<u32> = Global::new(ABSENT);
+        )+
+    };
+}
+
+kernel_enumerators!(enumerators);
+
+macro_rules! arities {
+    ($($global:ident: $function:literal;)+) => {
+        $(
+            #[doc = concat!("How many arguments `", $function, "` takes.")]
+            #[unsafe(no_mangle)]
+            pub static $global: Global<u32> = Global::new(ABSENT);
+        )+
+    };
+}
+
+kernel_arities!(arities);
+
+/// 1 if `sendfile(2)` links pages into a pipe.
+#[unsafe(no_mangle)]
+pub static SENDFILE_LINKS: Global<u32> = Global::new(0);
+
+/// 1 if `bpf_task_pt_regs` may be used.
+#[unsafe(no_mangle)]
+pub static TASK_PT_REGS: Global<u32> = Global::new(0);
 
 /// 1 if `bpf_get_current_task_btf` may be used.
 #[unsafe(no_mangle)]

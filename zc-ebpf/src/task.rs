@@ -3,15 +3,16 @@
 
 use aya_ebpf::{
     Global,
-    helpers::{bpf_get_current_task, bpf_get_current_task_btf},
+    bindings::pt_regs,
+    helpers::{bpf_get_current_task, bpf_get_current_task_btf, bpf_task_pt_regs},
 };
 
 use crate::{
     memory,
     settings::{
         CURRENT_TASK_BTF, TASK_COMM, TASK_FILES, TASK_FLAGS, TASK_GROUP_LEADER, TASK_MAJ_FLT,
-        TASK_MIN_FLT, TASK_NIVCSW, TASK_NVCSW, TASK_PID, TASK_START_BOOTTIME, TASK_STATE,
-        TASK_TGID, TASK_THREAD_INFO, THREAD_INFO_STATUS, on,
+        TASK_MIN_FLT, TASK_NIVCSW, TASK_NVCSW, TASK_PID, TASK_PT_REGS, TASK_STACK,
+        TASK_START_BOOTTIME, TASK_STATE, TASK_TGID, TASK_THREAD_INFO, THREAD_INFO_STATUS, on,
     },
 };
 
@@ -147,4 +148,67 @@ pub fn is_in_compat_call() -> bool {
         None => memory::kernel(current_address() + u64::from(offset)).unwrap_or(0),
     };
     status & COMPAT != 0
+}
+
+/// The flags of the running task.
+#[inline(always)]
+fn current_flags() -> u32 {
+    match Task::current() {
+        Some(task) => task.load(&TASK_FLAGS),
+        None => memory::kernel(current_address() + u64::from(TASK_FLAGS.load())).unwrap_or(0),
+    }
+}
+
+/// On whose behalf the running task is in the kernel.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Context {
+    /// Its own: in the system call of this number.
+    Call(u32),
+    /// It works for an io_uring of its process.
+    RingWorker,
+    /// It is one of the kernel's own threads, or works for a virtual machine.
+    Kernel,
+}
+
+/// `PF_IO_WORKER` (`include/linux/sched.h`, 5.10 to 7.3). Such a worker's registers
+/// are its creator's; in 5.10 it is one of the kernel's own threads.
+const RING_WORKER: u32 = 0x10;
+/// `PF_USER_WORKER` (since 6.4), set for vhost workers too; before, the bit meant that
+/// a thread may be killed when memory runs out of a cgroup, which none of ours has.
+const USER_WORKER: u32 = 0x4000;
+
+/// The context of the running task; a system call's number is what it was entered
+/// with.
+#[inline(always)]
+pub fn context() -> Context {
+    let flags = current_flags();
+    if flags & RING_WORKER != 0 {
+        Context::RingWorker
+    } else if flags & (KERNEL_THREAD | USER_WORKER) != 0 {
+        Context::Kernel
+    } else if is_in_compat_call() {
+        Context::Call(u32::MAX)
+    } else {
+        Context::Call(call_number())
+    }
+}
+
+/// The number of the system call that the running task is in (`orig_ax`).
+#[inline(always)]
+fn call_number() -> u32 {
+    /// `THREAD_SIZE` without KASAN (`arch/x86/include/asm/page_64_types.h`).
+    const STACK: u64 = 16 << 10;
+    const ORIGINAL: u64 = core::mem::offset_of!(pt_regs, orig_rax) as u64;
+    if on(&TASK_PT_REGS)
+        && let Some(task) = Task::current()
+    {
+        // SAFETY: `task` is a typed pointer, as the helper wants it.
+        let registers = unsafe { bpf_task_pt_regs(task.0.cast_mut().cast()) } as *const pt_regs;
+        // SAFETY: the helper returns a typed pointer; the verifier checks the load.
+        return unsafe { (&raw const (*registers).orig_rax).read_volatile() } as u32;
+    }
+    // Before 5.15: at the top of the stack, where nothing is kept above them.
+    let top = memory::kernel::<u64>(current_address() + u64::from(TASK_STACK.load()))
+        .map_or(0, |stack| stack + STACK - size_of::<pt_regs>() as u64);
+    memory::kernel::<u64>(top + ORIGINAL).map_or(u32::MAX, |number| number as u32)
 }

@@ -33,15 +33,17 @@ pub fn running() -> Option<*mut Slot> {
     // SAFETY: `cpu` points into `CPUS`, at this CPU's element.
     let (slot, task) = unsafe { ((*cpu).slot, (*cpu).task) };
     let known = slot != 0 && task == task::current_address();
-    let slot = if known { slot } else { settle(cpu) };
+    let slot = if known { slot } else { settle() };
     SLOTS.get_ptr_mut(slot as u32)
 }
 
 /// Finds a slot for a thread that was running before the first switch on this
 /// CPU, or whose switch went unseen, or that got none; failing that, the CPU's
 /// reserved slot.
-#[inline(always)]
-fn settle(cpu: *mut CpuState) -> u64 {
+#[inline(never)]
+#[unsafe(export_name = "settle")]
+fn settle() -> u64 {
+    let cpu = cpu();
     if let Some(task) = Task::current()
         && task.pid() != 0
     {

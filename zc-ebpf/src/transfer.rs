@@ -12,6 +12,7 @@ use crate::{
     charge::lost,
     descriptor::{self, File},
     memory,
+    settings::{SENDFILE_LINKS, on},
 };
 
 /// The arguments of a system call, as the registers still hold them on return.
@@ -61,10 +62,7 @@ pub fn decode(io: u8, call: &Call) -> Option<(Flow, u64)> {
         io if io == Io::Sendto as u8 => classify::send(fourth),
         io if io == Io::Sendmsg as u8 => classify::send(third),
         io if io == Io::Sendmmsg as u8 => return messages(call, classify::send(fourth), 0),
-        io if io == Io::Sendfile as u8 => classify::sendfile(
-            descriptor::kind_to_splice(second),
-            descriptor::kind_to_splice(first),
-        ),
+        io if io == Io::Sendfile as u8 => sendfile(second, first),
         io if io == Io::Splice as u8 => {
             classify::splice(descriptor::kind_to_splice(first), descriptor::kind_to_splice(third))
         }
@@ -81,6 +79,14 @@ pub fn decode(io: u8, call: &Call) -> Option<(Flow, u64)> {
     // No such call moves more (`MAX_RW_COUNT`, include/linux/fs.h): a result that a
     // tracer or a seccomp supervisor made up.
     (call.returned <= MOST).then_some((flow, call.returned))
+}
+
+/// From one descriptor to another.
+#[inline(always)]
+fn sendfile(from: u64, to: u64) -> Flow {
+    let flow = classify::sendfile(descriptor::kind_to_splice(from), descriptor::kind_to_splice(to));
+    let unsure = flow as u8 == Flow::SendfilePipe as u8 && !on(&SENDFILE_LINKS);
+    if unsure { Flow::SendfilePipeUnsure } else { flow }
 }
 
 /// `MAX_RW_COUNT` with pages of 4 KiB.

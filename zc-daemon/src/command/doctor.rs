@@ -3,8 +3,9 @@
 use std::{io::Write as _, process::ExitCode};
 
 use anyhow::Result;
+use zc_common::flow::Route;
 
-use super::{attach, hook_of};
+use super::{attach, hook_of, observed};
 use crate::{
     cli::Doctor,
     host,
@@ -43,11 +44,20 @@ fn report(kernel: &Kernel) -> Report {
         lockdown: host::lockdown(),
         reads_kernel_memory: kernel.reads_kernel,
         probes: kernel.attachments.iter().map(finding).collect(),
+        measured_routes: measured_routes(kernel),
         advice,
     }
 }
 
+/// The names of the routes on which copies are measured.
+fn measured_routes(kernel: &Kernel) -> Vec<String> {
+    let observed = observed(&kernel.attachments);
+    let measured = Route::ALL.iter().filter(|route| observed[route.index()]);
+    measured.map(|route| route.name().to_owned()).collect()
+}
+
 fn finding(attachment: &Attachment) -> Finding {
+    let down = attachment.hook.is_none() && !attachment.is_missing();
     let refused = attachment
         .refused
         .iter()
@@ -58,7 +68,8 @@ fn finding(attachment: &Attachment) -> Finding {
         blind_to: attachment.probe.blind_to.to_owned(),
         hook: hook_of(attachment),
         refused: refused.collect(),
-        advice: attachment.hook.is_none().then(|| advise(attachment)),
+        missing: attachment.is_missing(),
+        advice: down.then(|| advise(attachment)),
     }
 }
 
@@ -66,7 +77,11 @@ fn finding(attachment: &Attachment) -> Finding {
 fn advise(attachment: &Attachment) -> String {
     let reasons: Vec<_> = attachment.refused.iter().map(|(_, why)| why.as_str()).collect();
     let said = |what: &str| reasons.iter().any(|reason| reason.contains(what));
-    if said("Operation not permitted") {
+    if said("Operation not permitted") && attachment.probe.sees_copies() {
+        "this kernel refuses programs on functions (hardened hosts do): copies are inferred from \
+         system calls instead of measured; to measure them, boot a stock kernel"
+            .to_owned()
+    } else if said("Operation not permitted") {
         "run as root, or with CAP_BPF and CAP_PERFMON; if that is so, the kernel is locked down \
          (see /sys/kernel/security/lockdown)"
             .to_owned()

@@ -4,6 +4,7 @@ pub mod doctor;
 pub mod run;
 
 use anyhow::Result;
+use zc_common::flow::Route;
 
 use crate::{
     cli::Limits,
@@ -35,4 +36,17 @@ fn default_threads(now: u32, pids: u32) -> u32 {
 /// The hook a probe is attached to, as text.
 fn hook_of(attachment: &Attachment) -> Option<String> {
     attachment.hook.map(ToString::to_string)
+}
+
+/// The routes of which every probe that sees copies is up, or has nothing to see here.
+fn observed(attachments: &[Attachment]) -> [bool; Route::COUNT] {
+    let fed = |route: &Route, wanted: fn(&Attachment) -> bool| {
+        attachments.iter().any(|a| a.probe.routes.contains(route) && wanted(a))
+    };
+    let mut routes = [false; Route::COUNT];
+    for route in Route::ALL {
+        let up = fed(route, |a| a.hook.is_some());
+        routes[route.index()] = up && !fed(route, |a| a.hook.is_none() && !a.is_missing());
+    }
+    routes
 }

@@ -8,10 +8,11 @@ use zc_common::slot::Reading;
 
 use super::{attach, hook_of};
 use crate::{
-    cli::Run,
+    cli::{Copies, Run},
     engine::{
         sampler::{self, Pace, Source},
         snapshot::Snapshot,
+        summary::Observed,
     },
     kernel::{loader::Kernel, object},
     server::{self, Served},
@@ -48,9 +49,13 @@ pub async fn run(flags: Run) -> Result<()> {
     })?;
     let kernel = attach(flags.limits)?;
     warn_of_gaps(&kernel);
-    let facts = facts(&kernel);
+    let observed = Observed {
+        routes: super::observed(&kernel.attachments),
+        both: flags.copies == Copies::Both,
+    };
+    let facts = facts(&kernel, observed);
     let down = facts.probes.iter().filter(|(_, hook)| hook.is_none()).map(|(probe, _)| *probe);
-    let coverage = Coverage { down: down.collect() };
+    let coverage = Coverage { down: down.collect(), observed };
     let pace = Pace { interval: flags.interval, max_groups: flags.max_groups };
     let (asker, sampler) = sampler::start(kernel, pace);
     let mut latest = asker.latest.clone();
@@ -73,13 +78,22 @@ async fn ended(latest: &mut watch::Receiver<Arc<Snapshot>>) {
 
 /// Says out loud what will be unknown.
 fn warn_of_gaps(kernel: &Kernel) {
-    for attachment in kernel.attachments.iter().filter(|attachment| attachment.hook.is_none()) {
+    let down = kernel.attachments.iter().filter(|a| a.hook.is_none() && !a.is_missing());
+    let (copying, counting): (Vec<_>, Vec<_>) = down.partition(|a| a.probe.sees_copies());
+    for attachment in counting {
         for (hook, why) in &attachment.refused {
             tracing::warn!(
                 "the probe {} is down ({hook}: {why}): what it measures is unknown; see zc doctor",
                 attachment.probe.name
             );
         }
+    }
+    if let Some((hook, why)) = copying.first().and_then(|attachment| attachment.refused.first()) {
+        tracing::warn!(
+            "{} of the probes that see copies are down (the first: {hook}: {why}): on their routes \
+             copies are inferred from system calls, not measured; see zc doctor",
+            copying.len()
+        );
     }
     if !kernel.reads_kernel {
         tracing::warn!(
@@ -89,8 +103,8 @@ fn warn_of_gaps(kernel: &Kernel) {
     }
 }
 
-fn facts(kernel: &Kernel) -> Facts {
+fn facts(kernel: &Kernel, observed: Observed) -> Facts {
     let probes =
         kernel.attachments.iter().map(|attachment| (attachment.probe.name, hook_of(attachment)));
-    Facts { probes: probes.collect(), object: object::digest() }
+    Facts { probes: probes.collect(), object: object::digest(), observed }
 }

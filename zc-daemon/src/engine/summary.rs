@@ -10,6 +10,8 @@ use zc_common::{
 pub enum Quality {
     /// By the textbook, from what system calls moved.
     Inferred,
+    /// Seen as they were made, by the functions that make them.
+    Measured,
 }
 
 impl Quality {
@@ -18,6 +20,7 @@ impl Quality {
     pub const fn name(self) -> &'static str {
         match self {
             Self::Inferred => "inferred",
+            Self::Measured => "measured",
         }
     }
 }
@@ -63,28 +66,58 @@ pub fn moved(tally: &Tally) -> Vec<Moved> {
         .collect()
 }
 
-/// What must have been copied, by route and direction.
+/// Which copies are measured, and which are shown.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Observed {
+    /// By [`Route::index`]: whether every probe that sees its copies is up.
+    pub routes: [bool; Route::COUNT],
+    /// Whether what is measured is inferred as well, to compare the two.
+    pub both: bool,
+}
+
+impl Observed {
+    /// Whether measured copies take the place of what would be inferred from a flow.
+    fn covers(&self, flow: Flow) -> bool {
+        flow.row().hooked && self.routes[flow.row().route.index()]
+    }
+}
+
+/// What was copied, by route, direction and quality: each byte once, unless both
+/// qualities are wanted.
 #[must_use]
-pub fn copied(tally: &Tally) -> Vec<Copied> {
-    sums(tally, |flow| match flow.row().copies {
-        Copies::Once(direction) => Some((flow.row().route, direction)),
-        Copies::None | Copies::Unknown => None,
+pub fn copied(tally: &Tally, observed: &Observed) -> Vec<Copied> {
+    let inferred = sums(tally, |flow| match flow.row().copies {
+        Copies::Once(direction) if observed.both || !observed.covers(flow) => {
+            Some((flow.row().route, direction))
+        }
+        Copies::Once(_) | Copies::None | Copies::Unknown => None,
+    });
+    let row =
+        |quality| move |((route, direction), amount)| Copied { route, direction, quality, amount };
+    measured(tally)
+        .filter(|((route, _), _)| observed.routes[route.index()])
+        .map(row(Quality::Measured))
+        .chain(inferred.map(row(Quality::Inferred)))
+        .collect()
+}
+
+/// What probes saw copied, by route and direction.
+fn measured(tally: &Tally) -> impl Iterator<Item = ((Route, Direction), Amount)> {
+    let keys = Route::ALL.iter().flat_map(|route| Direction::ALL.iter().map(|way| (*route, *way)));
+    keys.filter_map(|(route, direction)| {
+        let (bytes, copies) = Counter::measured(route, direction);
+        let amount = Amount { bytes: tally[bytes], calls: tally[copies] };
+        (amount.calls > 0).then_some(((route, direction), amount))
     })
-    .map(|((route, direction), amount)| Copied {
-        route,
-        direction,
-        quality: Quality::Inferred,
-        amount,
-    })
-    .collect()
 }
 
 /// What was moved without zc knowing what was copied, by route and endpoint.
 #[must_use]
-pub fn unknown(tally: &Tally) -> Vec<Moved> {
+pub fn unknown(tally: &Tally, observed: &Observed) -> Vec<Moved> {
     sums(tally, |flow| {
         let row = flow.row();
-        (row.copies == Copies::Unknown).then_some((row.route, row.endpoint))
+        let unknown = row.copies == Copies::Unknown && !observed.covers(flow);
+        unknown.then_some((row.route, row.endpoint))
     })
     .map(|((route, endpoint), amount)| Moved { route, endpoint, amount })
     .collect()
@@ -124,13 +157,15 @@ mod tests {
         tally
     }
 
+    const MEASURED: Observed = Observed { routes: [true; Route::COUNT], both: false };
+
     #[test]
     fn zero_filled_reads_move_but_copy_nothing() {
         let tally = tally(&[(Flow::ReadZero, 10), (Flow::ReadOther, 3)]);
         let moved = moved(&tally);
         assert_eq!(moved.len(), 1);
         assert_eq!(moved[0].amount, Amount { bytes: 13, calls: 2 });
-        let copied = copied(&tally);
+        let copied = copied(&tally, &Observed::default());
         assert_eq!(copied.len(), 1);
         assert_eq!(copied[0].amount, Amount { bytes: 3, calls: 1 });
     }
@@ -141,8 +176,9 @@ mod tests {
             let tally = tally(&[(flow, 5)]);
             let bytes = |rows: &[Moved]| rows.iter().map(|row| row.amount.bytes).sum::<u64>();
             assert_eq!(bytes(&moved(&tally)), 5, "{flow:?}");
-            let copied: u64 = copied(&tally).iter().map(|row| row.amount.bytes).sum();
-            let unknown = bytes(&unknown(&tally));
+            let observed = Observed::default();
+            let copied: u64 = copied(&tally, &observed).iter().map(|row| row.amount.bytes).sum();
+            let unknown = bytes(&unknown(&tally, &observed));
             let expected = match flow.row().copies {
                 Copies::None => (0, 0),
                 Copies::Once(_) => (5, 0),
@@ -150,5 +186,37 @@ mod tests {
             };
             assert_eq!((copied, unknown), expected, "{flow:?}");
         }
+    }
+
+    /// Where probes are up, a call during which a copy was seen infers nothing, and
+    /// one during which none was seen still does.
+    #[test]
+    fn what_is_measured_takes_the_place_of_what_is_inferred() {
+        for flow in Flow::ALL.iter().copied().filter(|flow| flow.seen() != *flow) {
+            let Copies::Once(direction) = flow.row().copies else { panic!("{flow:?} copies") };
+            assert_eq!(flow.row().route, flow.seen().row().route, "{flow:?}");
+            assert_eq!(flow.row().copies, flow.seen().row().copies, "{flow:?}");
+            assert_eq!(flow.row().endpoint, flow.seen().row().endpoint, "{flow:?}");
+            let mut tally = tally(&[(flow, 5), (flow.seen(), 7)]);
+            let (bytes, copies) = Counter::measured(flow.row().route, direction);
+            tally[bytes] = 8;
+            tally[copies] = 1;
+            let shown = |observed: &Observed| {
+                let rows = copied(&tally, observed);
+                rows.iter().map(|row| (row.quality, row.amount.bytes)).collect::<Vec<_>>()
+            };
+            assert_eq!(shown(&MEASURED), [(Quality::Measured, 8), (Quality::Inferred, 5)]);
+            assert_eq!(shown(&Observed::default()), [(Quality::Inferred, 12)]);
+            let both = Observed { both: true, ..MEASURED };
+            assert_eq!(shown(&both), [(Quality::Measured, 8), (Quality::Inferred, 12)]);
+        }
+    }
+
+    #[test]
+    fn what_the_textbook_leaves_open_is_known_where_it_is_measured() {
+        let tally = tally(&[(Flow::MsgZerocopy, 5), (Flow::SpliceOther, 3)]);
+        let unknown = unknown(&tally, &MEASURED);
+        assert_eq!(unknown.len(), 1);
+        assert_eq!(unknown[0].route, Route::Splice);
     }
 }

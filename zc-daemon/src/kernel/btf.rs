@@ -47,6 +47,7 @@ pub struct Btf {
     structures: HashMap<String, u32>,
     typedefs: HashMap<String, u32>,
     functions: HashMap<String, u32>,
+    enumerations: HashMap<String, u32>,
 }
 
 impl Btf {
@@ -88,6 +89,7 @@ impl Btf {
             structures: HashMap::new(),
             typedefs: HashMap::new(),
             functions: HashMap::new(),
+            enumerations: HashMap::new(),
         };
         btf.index(first, end)?;
         Ok(btf)
@@ -106,6 +108,7 @@ impl Btf {
                 kind::STRUCT => drop(self.structures.entry(name).or_insert(id)),
                 kind::TYPEDEF => drop(self.typedefs.entry(name).or_insert(id)),
                 kind::FUNC => drop(self.functions.entry(name).or_insert(id)),
+                kind::ENUM => drop(self.enumerations.entry(name).or_insert(id)),
                 _ => {}
             }
             at += RECORD + trailer(kind, count)?;
@@ -156,13 +159,35 @@ impl Btf {
     #[must_use]
     pub fn tracepoint(&self, name: &str) -> Option<Vec<Option<&str>>> {
         let pointer = self.strip(*self.typedefs.get(&format!("btf_trace_{name}"))?)?;
-        let prototype = self.strip(word(&self.data, pointer + 8)?)?;
+        // The first parameter is the tracepoint's own data.
+        self.parameters(word(&self.data, pointer + 8)?, 1)
+    }
+
+    /// What each argument of a function points to, as for a tracepoint. None if there
+    /// is no such function.
+    #[must_use]
+    pub fn function(&self, name: &str) -> Option<Vec<Option<&str>>> {
+        let at = *self.records.get(*self.functions.get(name)? as usize)?;
+        self.parameters(word(&self.data, at + 8)?, 0)
+    }
+
+    /// The value of an enumerator.
+    #[must_use]
+    pub fn enumerator(&self, enumeration: &str, name: &str) -> Option<u32> {
+        let at = *self.records.get(*self.enumerations.get(enumeration)? as usize)?;
+        let (_, count) = split(word(&self.data, at + 4)?);
+        let row = (0..count).map(|row| at + RECORD + 8 * row).find(|row| self.name(*row) == name);
+        word(&self.data, row? + 4)
+    }
+
+    /// What the parameters of a prototype point to, from number `first` on.
+    fn parameters(&self, id: u32, first: usize) -> Option<Vec<Option<&str>>> {
+        let prototype = self.strip(id)?;
         let (kind, count) = split(word(&self.data, prototype + 4)?);
         if kind != kind::FUNC_PROTO {
             return None;
         }
-        // The first parameter is the tracepoint's own data.
-        (1..count)
+        (first..count)
             .map(|position| {
                 let parameter = word(&self.data, prototype + RECORD + 8 * position + 4)?;
                 Some(self.pointee(parameter))
@@ -301,6 +326,8 @@ mod tests {
             if let Ok(btf) = Btf::parse(blob(&types, b"\0btf_trace_x\0s\0a\0")) {
                 let _ = btf.offset("s", "a");
                 let _ = btf.tracepoint("x");
+                let _ = btf.function("x");
+                let _ = btf.enumerator("s", "a");
             }
         }
     }

@@ -5,6 +5,10 @@
 
 use std::fmt;
 
+use zc_common::flow::Route;
+
+use super::copying::COPYING;
+
 /// Something measured.
 #[derive(Debug)]
 pub struct Probe {
@@ -16,6 +20,10 @@ pub struct Probe {
     pub blind_to: &'static str,
     /// Whether zc is of no use without it.
     pub essential: bool,
+    /// The routes on which it sees copies.
+    pub routes: &'static [Route],
+    /// Whether a kernel without any of its functions has nothing to be seen there.
+    pub may_be_missing: bool,
     /// Where it can be attached, best first.
     pub hooks: &'static [Hook],
 }
@@ -26,53 +34,101 @@ impl Probe {
     pub fn tells_who_runs(&self) -> bool {
         self.name == "context_switches"
     }
+
+    /// Whether it sees copies as they are made.
+    #[must_use]
+    pub fn sees_copies(&self) -> bool {
+        !self.routes.is_empty()
+    }
 }
 
-/// A program and the tracepoint it is for.
+/// A program and where it is attached.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Hook {
     /// The program's name in the object.
     pub program: &'static str,
-    /// The tracepoint.
-    pub tracepoint: &'static str,
+    /// The place in the kernel.
+    pub place: Place,
     /// Arguments that must point to a given structure, by position; tells apart
-    /// the signatures that a tracepoint has had.
+    /// the signatures that a place has had.
     pub arguments: &'static [(usize, &'static str)],
     /// How many arguments there must be at least.
     pub at_least: usize,
+    /// A second program that is attached with it, or the hook will not do.
+    pub with: Option<&'static Hook>,
+}
+
+/// A place in the kernel.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Place {
+    /// A tracepoint.
+    Tracepoint(&'static str),
+    /// The entry of a function.
+    Entry(&'static str),
+    /// The return of a function.
+    Return(&'static str),
+}
+
+impl Place {
+    /// The tracepoint's or the function's name.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Tracepoint(name) | Self::Entry(name) | Self::Return(name) => name,
+        }
+    }
+}
+
+impl Hook {
+    /// Every program of this hook.
+    pub fn programs(&'static self) -> impl Iterator<Item = &'static Hook> {
+        std::iter::once(self).chain(self.with)
+    }
 }
 
 impl fmt::Display for Hook {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "tp_btf/{}", self.tracepoint)
+        match self.place {
+            Place::Tracepoint(name) => write!(f, "tp_btf/{name}"),
+            Place::Entry(name) => write!(f, "fentry/{name}"),
+            Place::Return(name) => write!(f, "fexit/{name}"),
+        }
     }
 }
 
-const SCHED_SWITCH: Hook = Hook {
-    program: "sched_switch",
-    tracepoint: "sched_switch",
-    arguments: &[(1, "task_struct"), (2, "task_struct")],
-    at_least: 3,
-};
+/// A program on a tracepoint.
+const fn tracepoint(
+    program: &'static str,
+    name: &'static str,
+    arguments: &'static [(usize, &'static str)],
+    at_least: usize,
+) -> Hook {
+    Hook { program, place: Place::Tracepoint(name), arguments, at_least, with: None }
+}
 
-const SYS_EXIT: Hook =
-    Hook { program: "sys_exit", tracepoint: "sys_exit", arguments: &[(0, "pt_regs")], at_least: 2 };
+const SCHED_SWITCH: Hook =
+    tracepoint("sched_switch", "sched_switch", &[(1, "task_struct"), (2, "task_struct")], 3);
 
-/// Every probe, in the order they are attached: what becomes of a thread's name must
-/// be seen before the first thread is, and who runs where before anything is charged.
-pub static PROBES: &[Probe] = &[
+const SYS_EXIT: Hook = tracepoint("sys_exit", "sys_exit", &[(0, "pt_regs")], 2);
+
+/// Every probe, in the order they are attached.
+pub fn probes() -> impl Iterator<Item = &'static Probe> {
+    COUNTING.iter().chain(COPYING)
+}
+
+/// The probes on tracepoints, in the order they are attached: what becomes of a
+/// thread's name must be seen before the first thread is, and who runs where before
+/// anything is charged.
+static COUNTING: &[Probe] = &[
     Probe {
         name: "exec",
         measures: "when a process becomes another program, so that each program's bytes stand \
                    under its own name",
         blind_to: "nothing",
         essential: true,
-        hooks: &[Hook {
-            program: "sched_process_exec",
-            tracepoint: "sched_process_exec",
-            arguments: &[(0, "task_struct")],
-            at_least: 2,
-        }],
+        routes: &[],
+        may_be_missing: false,
+        hooks: &[tracepoint("sched_process_exec", "sched_process_exec", &[(0, "task_struct")], 2)],
     },
     Probe {
         name: "rename",
@@ -80,12 +136,9 @@ pub static PROBES: &[Probe] = &[
         blind_to: "what the process did between the call and its next context switch stands \
                    under the old name",
         essential: false,
-        hooks: &[Hook {
-            program: "task_rename",
-            tracepoint: "task_rename",
-            arguments: &[(0, "task_struct")],
-            at_least: 2,
-        }],
+        routes: &[],
+        may_be_missing: false,
+        hooks: &[tracepoint("task_rename", "task_rename", &[(0, "task_struct")], 2)],
     },
     Probe {
         name: "context_switches",
@@ -93,6 +146,8 @@ pub static PROBES: &[Probe] = &[
                    /proc/PID/status; and which thread runs where",
         blind_to: "nothing since zc first saw the thread run",
         essential: true,
+        routes: &[],
+        may_be_missing: false,
         hooks: &[SCHED_SWITCH],
     },
     Probe {
@@ -102,6 +157,8 @@ pub static PROBES: &[Probe] = &[
         blind_to: "faults since the thread last left its CPU; what the fault was for (file or \
                    anonymous memory); pages that fault-around mapped along",
         essential: true,
+        routes: &[],
+        may_be_missing: false,
         hooks: &[SCHED_SWITCH],
     },
     Probe {
@@ -111,6 +168,8 @@ pub static PROBES: &[Probe] = &[
                    calls, beyond that it does (counted as lost); before 5.11 whose calls they \
                    are until a thread's first switch (counted as lost)",
         essential: false,
+        routes: &[],
+        may_be_missing: false,
         hooks: &[SYS_EXIT],
     },
     Probe {
@@ -121,6 +180,8 @@ pub static PROBES: &[Probe] = &[
                    whether the kernel really copied (DAX, kernel TLS); that a seccomp filter or \
                    tracer made a result up",
         essential: false,
+        routes: &[],
+        may_be_missing: false,
         hooks: &[SYS_EXIT],
     },
     Probe {
@@ -130,19 +191,11 @@ pub static PROBES: &[Probe] = &[
                    overflow the ring, zero-copy receive, MSG_TRUNC; every request before kernel \
                    5.19, whose tracepoint does not name it",
         essential: false,
+        routes: &[],
+        may_be_missing: false,
         hooks: &[
-            Hook {
-                program: "io_uring_complete",
-                tracepoint: "io_uring_complete",
-                arguments: &[(2, "io_uring_cqe")],
-                at_least: 3,
-            },
-            Hook {
-                program: "io_uring_complete_args",
-                tracepoint: "io_uring_complete",
-                arguments: &[],
-                at_least: 5,
-            },
+            tracepoint("io_uring_complete", "io_uring_complete", &[(2, "io_uring_cqe")], 3),
+            tracepoint("io_uring_complete_args", "io_uring_complete", &[], 5),
         ],
     },
 ];
@@ -155,16 +208,16 @@ mod tests {
 
     #[test]
     fn names_are_unique() {
-        let names: BTreeSet<_> = PROBES.iter().map(|probe| probe.name).collect();
-        assert_eq!(names.len(), PROBES.len());
+        let names: BTreeSet<_> = probes().map(|probe| probe.name).collect();
+        assert_eq!(names.len(), probes().count());
     }
 
     #[test]
     fn the_table_and_the_object_name_the_same_programs() {
         let object = aya_obj::Object::parse(super::super::object::BYTES).unwrap();
         let built: BTreeSet<_> = object.programs.keys().map(String::as_str).collect();
-        let named: BTreeSet<_> =
-            PROBES.iter().flat_map(|probe| probe.hooks).map(|hook| hook.program).collect();
+        let named = probes().flat_map(|probe| probe.hooks).flat_map(Hook::programs);
+        let named: BTreeSet<_> = named.map(|hook| hook.program).collect();
         assert_eq!(built, named);
     }
 }

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use anyhow::{Context as _, Result, bail};
 use aya::{
     Ebpf, EbpfLoader,
-    programs::{BtfTracePoint, ProgramError},
+    programs::{BtfTracePoint, FEntry, FExit, Program, ProgramError},
     util::nr_cpus,
 };
 use aya_log::EbpfLogger;
@@ -14,7 +14,7 @@ use zc_common::slot::{Lost, Slot};
 use super::{
     btf::Btf,
     cpus,
-    hooks::{Hook, PROBES, Probe},
+    hooks::{Hook, Place, Probe, probes},
     misses::{self, Losses},
     object,
     settings::Settings,
@@ -45,6 +45,17 @@ pub struct Sizes {
     pub threads: u32,
     /// Thread ids there can be (`/proc/sys/kernel/pid_max`).
     pub pids: u32,
+}
+
+impl Attachment {
+    /// Whether the probe is not attached as this kernel has nothing of the kind.
+    #[must_use]
+    pub fn is_missing(&self) -> bool {
+        // Where it lies in lib/ it is there, but has no place for a hook.
+        let reasons = ["this kernel has no function", "Device or resource busy"];
+        let absent = |(_, why): &(&Hook, String)| reasons.iter().any(|reason| why.contains(reason));
+        self.hook.is_none() && self.probe.may_be_missing && self.refused.iter().all(absent)
+    }
 }
 
 /// The object, loaded and attached; dropping it detaches every probe.
@@ -136,7 +147,7 @@ struct Loaded {
 impl Loaded {
     fn new(settings: &Settings, sizes: Sizes, types: &Btf, kernel: &aya::Btf) -> Result<Self> {
         let mut loaded = Self::maps_only(settings, sizes)?;
-        for hook in PROBES.iter().flat_map(|probe| probe.hooks) {
+        for hook in probes().flat_map(|probe| probe.hooks).flat_map(Hook::programs) {
             if !loaded.refusals.contains_key(hook.program)
                 && let Err(why) = loaded.load(hook, types, kernel)
             {
@@ -169,30 +180,55 @@ impl Loaded {
         Ok(Self { ebpf, log, reserved, refusals: HashMap::new() })
     }
 
-    /// Loads one program, if the tracepoint has the signature it is for.
+    /// Loads one program, if its place has the signature it is for.
     fn load(&mut self, hook: &Hook, types: &Btf, kernel: &aya::Btf) -> Result<(), String> {
-        let arguments = types
-            .tracepoint(hook.tracepoint)
-            .ok_or_else(|| format!("this kernel has no tracepoint {}", hook.tracepoint))?;
+        let (arguments, what) = match hook.place {
+            Place::Tracepoint(name) => (types.tracepoint(name), "tracepoint"),
+            Place::Entry(name) | Place::Return(name) => (types.function(name), "function"),
+        };
+        let name = hook.place.name();
+        let arguments = arguments.ok_or_else(|| format!("this kernel has no {what} {name}"))?;
         let fits = arguments.len() >= hook.at_least
             && hook
                 .arguments
                 .iter()
                 .all(|(position, structure)| arguments.get(*position) == Some(&Some(*structure)));
         if !fits {
-            return Err("the tracepoint has other arguments on this kernel".to_owned());
+            return Err(format!("the {what} has other arguments on this kernel"));
         }
-        let program = self.program(hook.program).map_err(|error| format!("{error:#}"))?;
-        match program.load(hook.tracepoint, kernel) {
+        let loaded = match hook.place {
+            Place::Tracepoint(_) => self.program::<BtfTracePoint>(hook)?.load(name, kernel),
+            Place::Entry(_) => self.program::<FEntry>(hook)?.load(name, kernel),
+            Place::Return(_) => self.program::<FExit>(hook)?.load(name, kernel),
+        };
+        match loaded {
             Ok(()) | Err(ProgramError::AlreadyLoaded) => Ok(()),
             Err(error) => Err(sentence(&error)),
         }
     }
 
-    fn program(&mut self, name: &str) -> Result<&mut BtfTracePoint> {
+    /// The program of a hook, of the type that its place asks for.
+    fn program<'a, P>(&'a mut self, hook: &Hook) -> Result<&'a mut P, String>
+    where
+        &'a mut P: TryFrom<&'a mut Program, Error = ProgramError>,
+    {
+        let name = hook.program;
         let program = self.ebpf.program_mut(name);
-        let program = program.with_context(|| format!("the object has no program {name}"))?;
-        program.try_into().with_context(|| format!("{name} is not a tp_btf program"))
+        let program = program.ok_or_else(|| format!("the object has no program {name}"))?;
+        program.try_into().map_err(|error| format!("{name} is no program for {hook}: {error}"))
+    }
+
+    /// Attaches one loaded program.
+    fn attach_program(&mut self, hook: &Hook) -> Result<(), String> {
+        if let Some(why) = self.refusals.get(hook.program) {
+            return Err(why.clone());
+        }
+        let attached = match hook.place {
+            Place::Tracepoint(_) => self.program::<BtfTracePoint>(hook)?.attach().map(drop),
+            Place::Entry(_) => self.program::<FEntry>(hook)?.attach().map(drop),
+            Place::Return(_) => self.program::<FExit>(hook)?.attach().map(drop),
+        };
+        attached.map_err(|error| sentence(&error))
     }
 
     fn was_refused(&self, program: &str) -> bool {
@@ -211,8 +247,8 @@ impl Loaded {
         let slots = Slots::new(&map(&mut self.ebpf, "SLOTS")?, &slot_of, free, self.reserved)?;
         let losses = Losses::new(map(&mut self.ebpf, ".bss")?)?;
         let mut attached = HashMap::new();
-        let mut attachments = Vec::with_capacity(PROBES.len());
-        for probe in PROBES {
+        let mut attachments = Vec::new();
+        for probe in probes() {
             attachments.push(self.attach_probe(probe, &mut attached)?);
             if probe.tells_who_runs() {
                 cpus::visit_each();
@@ -232,12 +268,11 @@ impl Loaded {
             if attached.contains_key(hook.program) {
                 return Ok(Attachment { probe, hook: Some(hook), refused });
             }
-            let result = match self.refusals.get(hook.program) {
-                Some(why) => Err(why.clone()),
-                None => self.program(hook.program)?.attach().map_err(|error| sentence(&error)),
-            };
+            // What a hook needs beside its own program comes first.
+            let result = hook.with.map_or(Ok(()), |with| self.attach_program(with));
+            let result = result.and_then(|()| self.attach_program(hook));
             match result {
-                Ok(_) => {
+                Ok(()) => {
                     attached.insert(hook.program, ());
                     return Ok(Attachment { probe, hook: Some(hook), refused });
                 }
@@ -274,5 +309,11 @@ fn sentence(error: &ProgramError) -> String {
             .unwrap_or("no log");
         return format!("the kernel refused to load it: {io_error} (verifier: {last})");
     }
-    format!("{:#}", anyhow::anyhow!("{error}"))
+    let mut line = error.to_string();
+    let mut cause = std::error::Error::source(error);
+    while let Some(error) = cause {
+        line += &format!(": {error}");
+        cause = error.source();
+    }
+    line
 }

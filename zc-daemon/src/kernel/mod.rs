@@ -6,6 +6,7 @@
 
 pub mod btf;
 pub mod capabilities;
+mod copying;
 mod cpus;
 pub mod hooks;
 pub mod loader;

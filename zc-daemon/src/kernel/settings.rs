@@ -2,7 +2,10 @@
 //! which helpers it has.
 
 use anyhow::{Result, bail};
-use zc_common::settings::{ABSENT, CURRENT_TASK_BTF, FIELDS, Field, READ_KERNEL};
+use zc_common::settings::{
+    ABSENT, ARITIES, CURRENT_TASK_BTF, ENUMERATORS, FIELDS, Field, READ_KERNEL, SENDFILE_LINKS,
+    TASK_PT_REGS,
+};
 
 use super::btf::Btf;
 
@@ -35,8 +38,18 @@ impl Settings {
             }
             globals.push((field.global, offset.unwrap_or(ABSENT)));
         }
-        let typed = btf.has_function("bpf_get_current_task_btf");
-        globals.push((CURRENT_TASK_BTF, u32::from(typed)));
+        for row in ENUMERATORS {
+            globals.push((row.global, btf.enumerator(row.enumeration, row.name).unwrap_or(ABSENT)));
+        }
+        for row in ARITIES {
+            let arguments = btf.function(row.function).map(|arguments| arguments.len());
+            let arity = arguments.and_then(|count| u32::try_from(count).ok());
+            globals.push((row.global, arity.unwrap_or(ABSENT)));
+        }
+        let has = |name| u32::from(btf.has_function(name));
+        globals.push((CURRENT_TASK_BTF, has("bpf_get_current_task_btf")));
+        globals.push((TASK_PT_REGS, has("bpf_task_pt_regs")));
+        globals.push((SENDFILE_LINKS, has("splice_file_to_pipe")));
         globals.push((READ_KERNEL, 1));
         Ok(Self { globals })
     }

@@ -18,6 +18,8 @@ pub struct Report {
     pub reads_kernel_memory: bool,
     /// Every probe.
     pub probes: Vec<Finding>,
+    /// The routes on which copies are measured; on the others they are inferred.
+    pub measured_routes: Vec<String>,
     /// Things that hold zc as a whole back.
     pub advice: Vec<String>,
 }
@@ -35,8 +37,17 @@ pub struct Finding {
     pub hook: Option<String>,
     /// What was tried, and why it would not do.
     pub refused: Vec<Refusal>,
+    /// Whether this kernel has nothing that the probe could see.
+    pub missing: bool,
     /// What the user can do about it.
     pub advice: Option<String>,
+}
+
+impl Finding {
+    /// Whether the probe is attached, or need not be.
+    fn is_well(&self) -> bool {
+        self.hook.is_some() || self.missing
+    }
 }
 
 /// A hook that would not do.
@@ -52,7 +63,7 @@ impl Report {
     /// Whether every probe is attached and nothing holds zc back.
     #[must_use]
     pub fn is_healthy(&self) -> bool {
-        self.advice.is_empty() && self.probes.iter().all(|finding| finding.hook.is_some())
+        self.advice.is_empty() && self.probes.iter().all(Finding::is_well)
     }
 }
 
@@ -64,25 +75,30 @@ pub fn text(report: &Report) -> String {
         let _ = write!(page, ", lockdown: {lockdown}");
     }
     page.push_str("\n\n");
+    let mut said = Vec::new();
     for finding in &report.probes {
         let (mark, hook) = match &finding.hook {
             Some(hook) => ("up  ", hook.as_str()),
+            None if finding.missing => ("none", "this kernel has no such function, nor a need"),
             None => ("DOWN", "no hook: what it measures is unknown"),
         };
-        let _ = writeln!(page, "{mark} {:<17} {hook}", finding.probe);
+        let _ = writeln!(page, "{mark} {:<21} {hook}", finding.probe);
         for refusal in &finding.refused {
             let _ = writeln!(page, "     tried  {}: {}", refusal.hook, refusal.reason);
         }
         let _ = writeln!(page, "     counts {}", finding.measures);
         let _ = writeln!(page, "     blind to {}", finding.blind_to);
         if let Some(advice) = &finding.advice {
-            let _ = writeln!(page, "     do     {advice}");
+            let known = said.contains(&advice.as_str());
+            let _ = writeln!(page, "     do     {}", if known { "as above" } else { advice });
+            said.push(advice);
         }
     }
-    page.push_str(
-        "\ncopies are inferred from system calls (quality=\"inferred\"); this version has no probe \
-         that measures them\n",
-    );
+    let routes = match report.measured_routes.as_slice() {
+        [] => "on no route; they are inferred from system calls (quality=\"inferred\")".to_owned(),
+        routes => format!("on: {}; on other routes they are inferred", routes.join(", ")),
+    };
+    let _ = writeln!(page, "\ncopies are measured {routes}");
     for advice in &report.advice {
         let _ = writeln!(page, "note: {advice}");
     }

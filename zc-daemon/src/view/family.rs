@@ -58,10 +58,12 @@ families! {
     TRANSFERS = "zc_transfers_total", Counter, ["group", "route", "endpoint"],
         "Calls that moved at least one byte.";
     COPIED = "zc_copied_bytes_total", Counter, ["group", "route", "direction", "quality"],
-        "Bytes that the CPU copied. quality=\"inferred\": what the interface must copy by the \
-         textbook, from the bytes it moved; not observed.";
+        "Bytes that the CPU copied. quality=\"measured\": seen in the functions that copy; \
+         quality=\"inferred\": what the interface must copy by the textbook, from the bytes it \
+         moved; not observed.";
     COPIES = "zc_copies_total", Counter, ["group", "route", "direction", "quality"],
-        "Calls that copied; see zc_copied_bytes_total.";
+        "Times that the CPU copied: measured, of the functions that copy; inferred, of system \
+         calls. See zc_copied_bytes_total.";
     UNKNOWN = "zc_copy_unknown_bytes_total", Counter, ["group", "route", "endpoint"],
         "Transferred bytes of which zc cannot tell whether the CPU copied them: they stand \
          in no series of zc_copied_bytes_total, and are not zero copies.";
@@ -130,6 +132,8 @@ fn labels() -> String {
         syscall::Class,
     };
 
+    use crate::engine::summary::Quality;
+
     fn row(label: &str, names: impl Iterator<Item = &'static str>) -> String {
         let names: Vec<_> = names.map(|name| format!("`{name}`")).collect();
         format!("| {label} | {} |\n", names.join(", "))
@@ -139,7 +143,8 @@ fn labels() -> String {
     page += &row("route", Route::ALL.iter().map(|route| route.name()));
     page += &row("endpoint", Endpoint::ALL.iter().map(|endpoint| endpoint.name()));
     page += &row("direction", Direction::ALL.iter().map(|direction| direction.name()));
-    page += &row("quality", ["inferred"].into_iter());
+    let qualities = [Quality::Measured, Quality::Inferred];
+    page += &row("quality", qualities.iter().map(|quality| quality.name()));
     page += &row("class", Class::ALL.iter().map(|class| class.name()));
     page += &row("type (switches)", Switch::ALL.iter().map(|switch| switch.name()));
     page += &row("type (faults)", Fault::ALL.iter().map(|fault| fault.name()));

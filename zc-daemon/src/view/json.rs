@@ -8,7 +8,7 @@ use zc_common::{
 
 use crate::engine::{
     snapshot::{Process, Snapshot},
-    summary,
+    summary::{self, Observed},
 };
 
 /// Which probes are down: what they measure is left out, as it is unknown, not
@@ -17,6 +17,8 @@ use crate::engine::{
 pub struct Coverage {
     /// Their names.
     pub down: Vec<&'static str>,
+    /// Which copies are measured.
+    pub observed: Observed,
 }
 
 impl Coverage {
@@ -97,8 +99,8 @@ fn row(process: &Process, coverage: &Coverage) -> Row {
         comm: process.name.clone(),
         threads: process.threads,
         transferred: moves.then(|| transferred(summary::moved(tally))),
-        copied: moves.then(|| copied(tally)),
-        copy_unknown: moves.then(|| transferred(summary::unknown(tally))),
+        copied: moves.then(|| copied(tally, &coverage.observed)),
+        copy_unknown: moves.then(|| transferred(summary::unknown(tally, &coverage.observed))),
         syscalls: calls_known.then(|| syscalls(tally)),
         mode_switches: calls_known.then_some(2 * calls),
         context_switches: Switches {
@@ -123,8 +125,8 @@ fn transferred(rows: Vec<summary::Moved>) -> Vec<Transferred> {
         .collect()
 }
 
-fn copied(tally: &Tally) -> Vec<Copied> {
-    summary::copied(tally)
+fn copied(tally: &Tally, observed: &Observed) -> Vec<Copied> {
+    summary::copied(tally, observed)
         .into_iter()
         .map(|row| Copied {
             route: row.route.name(),

@@ -15,7 +15,7 @@ use zc_common::{
 use super::family::{self, Family, Type};
 use crate::engine::{
     snapshot::Snapshot,
-    summary::{self, Copied, Moved},
+    summary::{self, Copied, Moved, Observed},
 };
 
 /// What is known of a probe: its name, and the hook it is attached to.
@@ -28,6 +28,8 @@ pub struct Facts {
     pub probes: Vec<ProbeState>,
     /// The start of the object's SHA-256.
     pub object: String,
+    /// Which copies are measured.
+    pub observed: Observed,
 }
 
 /// Shows the latest snapshot.
@@ -64,7 +66,7 @@ impl Collector for Exposition {
 
     fn collect(&self) -> Vec<MetricFamily> {
         let snapshot = Arc::clone(&self.latest.borrow());
-        let mut families = groups(&snapshot);
+        let mut families = groups(&snapshot, &self.facts.observed);
         families.extend(of_itself(&snapshot, &self.facts));
         families.retain(|family| !family.get_metric().is_empty());
         families
@@ -75,8 +77,8 @@ impl Collector for Exposition {
 type Row = (Vec<&'static str>, u64);
 
 /// The families labelled by group.
-fn groups(snapshot: &Snapshot) -> Vec<MetricFamily> {
-    let rows = |family, rows: fn(&Tally) -> Vec<Row>| {
+fn groups(snapshot: &Snapshot, observed: &Observed) -> Vec<MetricFamily> {
+    let rows = |family, rows: &dyn Fn(&Tally) -> Vec<Row>| {
         let mut built = Builder::new(family);
         for group in &snapshot.groups {
             for (labels, value) in rows(&group.tally) {
@@ -86,18 +88,20 @@ fn groups(snapshot: &Snapshot) -> Vec<MetricFamily> {
         built.0
     };
     vec![
-        rows(family::TRANSFERRED, |tally| moved(summary::moved(tally), |row| row.amount.bytes)),
-        rows(family::TRANSFERS, |tally| moved(summary::moved(tally), |row| row.amount.calls)),
-        rows(family::COPIED, |tally| copied(tally, |row| row.amount.bytes)),
-        rows(family::COPIES, |tally| copied(tally, |row| row.amount.calls)),
-        rows(family::UNKNOWN, |tally| moved(summary::unknown(tally), |row| row.amount.bytes)),
-        rows(family::SYSCALLS, |tally| {
+        rows(family::TRANSFERRED, &|tally| moved(summary::moved(tally), |row| row.amount.bytes)),
+        rows(family::TRANSFERS, &|tally| moved(summary::moved(tally), |row| row.amount.calls)),
+        rows(family::COPIED, &|tally| copied(tally, observed, |row| row.amount.bytes)),
+        rows(family::COPIES, &|tally| copied(tally, observed, |row| row.amount.calls)),
+        rows(family::UNKNOWN, &|tally| {
+            moved(summary::unknown(tally, observed), |row| row.amount.bytes)
+        }),
+        rows(family::SYSCALLS, &|tally| {
             nonzero(Class::ALL.iter().map(|c| (c.name(), tally[Count::syscalls(*c)])))
         }),
-        rows(family::SWITCHES, |tally| {
+        rows(family::SWITCHES, &|tally| {
             nonzero(Switch::ALL.iter().map(|s| (s.name(), tally[Count::switches(*s)])))
         }),
-        rows(family::FAULTS, |tally| {
+        rows(family::FAULTS, &|tally| {
             nonzero(Fault::ALL.iter().map(|f| (f.name(), tally[Count::faults(*f)])))
         }),
     ]
@@ -107,9 +111,9 @@ fn moved(rows: Vec<Moved>, value: fn(&Moved) -> u64) -> Vec<Row> {
     rows.iter().map(|row| (vec![row.route.name(), row.endpoint.name()], value(row))).collect()
 }
 
-fn copied(tally: &Tally, value: fn(&Copied) -> u64) -> Vec<Row> {
+fn copied(tally: &Tally, observed: &Observed, value: fn(&Copied) -> u64) -> Vec<Row> {
     let labels = |row: &Copied| vec![row.route.name(), row.direction.name(), row.quality.name()];
-    summary::copied(tally).iter().map(|row| (labels(row), value(row))).collect()
+    summary::copied(tally, observed).iter().map(|row| (labels(row), value(row))).collect()
 }
 
 fn nonzero(rows: impl Iterator<Item = (&'static str, u64)>) -> Vec<Row> {

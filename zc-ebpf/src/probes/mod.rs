@@ -1,7 +1,13 @@
 //! One file a probe; the daemon's table of hooks names the programs.
 
+mod cow;
 mod io_uring;
+mod page_cache;
+mod pipes;
+mod process_vm;
 mod sched_process_exec;
 mod sched_switch;
+mod sockets;
 mod sys_exit;
 mod task_rename;
+mod zerocopy;

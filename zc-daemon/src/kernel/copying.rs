@@ -1,0 +1,262 @@
+//! THE table of copying functions: the hooks that see copies as they are made.
+//!
+//! Nothing in the kernel's `lib/` can be hooked (its Makefile leaves the trace calls
+//! out), so the functions are those that call `_copy_to_iter` and its like. None of
+//! them calls another one on the same bytes. Why each is where it is: `docs/hooks.md`.
+
+use zc_common::flow::Route::{
+    self, Aio, CopyFileRange, DirectIo, Fault, IoUring, MsgZerocopy, Other, ProcessVm, Read, Recv,
+    Send, Sendfile, Splice, Vmsplice, Write,
+};
+
+use super::hooks::{Hook, Place, Probe};
+
+/// A program of the same name as the function it hooks the return of.
+const fn returns(function: &'static str, arguments: &'static [(usize, &'static str)]) -> Hook {
+    let at_least = match arguments {
+        [.., (last, _)] => *last + 1,
+        [] => 0,
+    };
+    Hook { program: function, place: Place::Return(function), arguments, at_least, with: None }
+}
+
+/// `(struct kiocb *, struct iov_iter *, ...)`.
+const FILE: &[(usize, &str)] = &[(0, "kiocb"), (1, "iov_iter")];
+
+/// The routes on which files are read into user memory or into a pipe.
+const READS: &[Route] = &[Read, DirectIo, IoUring, Aio, Sendfile, Splice, CopyFileRange, Other];
+/// The routes on which files are written from user memory or from a pipe.
+const WRITES: &[Route] = &[Write, DirectIo, IoUring, Aio, Sendfile, Splice, CopyFileRange, Other];
+const RECEIVES: &[Route] = &[Read, Recv, IoUring, Splice, Other];
+const SENDS: &[Route] = &[Write, Send, MsgZerocopy, IoUring, Sendfile, Splice, Other];
+
+const CONSTANT: &str = "copies of fixed size (structures, single numbers): they are part of no \
+                        payload";
+
+/// A probe of copying functions.
+const fn copying(
+    name: &'static str,
+    measures: &'static str,
+    routes: &'static [Route],
+    hooks: &'static [Hook],
+) -> Probe {
+    Probe {
+        name,
+        measures,
+        blind_to: CONSTANT,
+        essential: false,
+        routes,
+        may_be_missing: false,
+        hooks,
+    }
+}
+
+/// The same, of functions that not every kernel has, as not every kernel needs them.
+const fn newer(
+    name: &'static str,
+    measures: &'static str,
+    routes: &'static [Route],
+    hooks: &'static [Hook],
+) -> Probe {
+    Probe { may_be_missing: true, ..copying(name, measures, routes, hooks) }
+}
+
+/// A program on the entry of a function.
+const fn enters(program: &'static str, function: &'static str) -> Hook {
+    Hook { program, place: Place::Entry(function), arguments: &[], at_least: 0, with: None }
+}
+
+/// A program on the return of a function that needs another one on its entry.
+const fn with_entry(
+    function: &'static str,
+    arguments: &'static [(usize, &'static str)],
+    entry: &'static Hook,
+) -> Hook {
+    Hook { at_least: 3, with: Some(entry), ..returns(function, arguments) }
+}
+
+static ENTRY_OF_TCP: Hook = enters("tcp_sendmsg_locked_entry", "tcp_sendmsg_locked");
+static ENTRY_OF_UDP: Hook = enters("udp_recvmsg_entry", "udp_recvmsg");
+static ENTRY_OF_UDPV6: Hook = enters("udpv6_recvmsg_entry", "udpv6_recvmsg");
+
+/// Every probe that sees copies.
+pub(super) static COPYING: &[Probe] = &[
+    copying(
+        "copy_file_read",
+        "bytes copied from the page cache",
+        READS,
+        &[returns("filemap_read", FILE), returns("generic_file_buffered_read", FILE)],
+    ),
+    copying(
+        "copy_memory_file_read",
+        "bytes copied from memory files (tmpfs, memfd, shared memory)",
+        READS,
+        &[returns("shmem_file_read_iter", FILE)],
+    ),
+    newer(
+        "copy_huge_file_read",
+        "bytes copied from hugetlbfs",
+        READS,
+        &[returns("hugetlbfs_read_iter", FILE)],
+    ),
+    copying(
+        "copy_made_up_read",
+        "bytes copied from files that the kernel makes up line by line (procfs, sysfs)",
+        READS,
+        &[returns("seq_read_iter", FILE)],
+    ),
+    newer(
+        "copy_random",
+        "random bytes copied to user memory",
+        &[Read, IoUring],
+        &[returns("get_random_bytes_user", &[(0, "iov_iter")])],
+    ),
+    copying(
+        "copy_file_write",
+        "bytes copied into the page cache, by most file systems",
+        WRITES,
+        &[
+            returns("generic_perform_write", FILE),
+            Hook {
+                program: "generic_perform_write_file",
+                place: Place::Return("generic_perform_write"),
+                arguments: &[(0, "file"), (1, "iov_iter")],
+                at_least: 3,
+                with: None,
+            },
+        ],
+    ),
+    newer(
+        "copy_iomap_write",
+        "bytes copied into the page cache by file systems on iomap (xfs, gfs2)",
+        WRITES,
+        &[returns("iomap_file_buffered_write", FILE)],
+    ),
+    copying(
+        "copy_pipe_read",
+        "bytes copied out of pipes",
+        &[Read, IoUring],
+        &[returns("anon_pipe_read", FILE), returns("pipe_read", FILE)],
+    ),
+    copying(
+        "copy_pipe_write",
+        "bytes copied into pipes",
+        &[Write, IoUring],
+        &[returns("anon_pipe_write", FILE), returns("pipe_write", FILE)],
+    ),
+    copying(
+        "copy_vmsplice",
+        "bytes copied out of pipes by vmsplice",
+        &[Vmsplice],
+        &[returns(
+            "pipe_to_user",
+            &[(0, "pipe_inode_info"), (1, "pipe_buffer"), (2, "splice_desc")],
+        )],
+    ),
+    copying(
+        "copy_receive",
+        "bytes copied out of sockets",
+        RECEIVES,
+        &[Hook { at_least: 4, ..returns("simple_copy_to_iter", &[(3, "iov_iter")]) }],
+    ),
+    newer(
+        "copy_receive_sum",
+        "bytes copied out of sockets while their sum is checked",
+        RECEIVES,
+        &[Hook { at_least: 4, ..returns("csum_and_copy_to_iter", &[(3, "iov_iter")]) }],
+    ),
+    copying(
+        "copy_udp_receive",
+        "bytes copied out of UDP sockets, of datagrams in one piece",
+        RECEIVES,
+        &[with_entry("udp_recvmsg", &[(1, "msghdr")], &ENTRY_OF_UDP)],
+    ),
+    newer(
+        "copy_udp6_receive",
+        "bytes copied out of UDP sockets over IPv6, of datagrams in one piece",
+        RECEIVES,
+        &[with_entry("udpv6_recvmsg", &[(1, "msghdr")], &ENTRY_OF_UDPV6)],
+    ),
+    copying(
+        "copy_tcp_send",
+        "bytes copied into TCP sockets: what was sent less what went by reference",
+        SENDS,
+        &[with_entry("tcp_sendmsg_locked", &[(1, "msghdr")], &ENTRY_OF_TCP)],
+    ),
+    copying(
+        "tcp_zerocopy",
+        "bytes that TCP sends by reference for MSG_ZEROCOPY",
+        &[MsgZerocopy, IoUring],
+        &[returns("skb_zerocopy_iter_stream", &[(0, "sock"), (1, "sk_buff"), (2, "msghdr")])],
+    ),
+    newer(
+        "socket_splice",
+        "bytes that sockets take by reference from a splice or sendfile",
+        SENDS,
+        &[returns("skb_splice_from_iter", &[(0, "sk_buff"), (1, "iov_iter")])],
+    ),
+    copying(
+        "copy_udp_send",
+        "bytes copied into UDP and raw sockets",
+        SENDS,
+        &[Hook { at_least: 6, ..returns("ip_generic_getfrag", &[]) }],
+    ),
+    copying(
+        "copy_unix_send",
+        "bytes copied into unix, packet and tun sockets",
+        SENDS,
+        &[Hook {
+            at_least: 4,
+            ..returns("skb_copy_datagram_from_iter", &[(0, "sk_buff"), (2, "iov_iter")])
+        }],
+    ),
+    copying(
+        "copy_netlink_send",
+        "bytes copied into netlink sockets",
+        SENDS,
+        &[returns("netlink_sendmsg", &[(0, "socket"), (1, "msghdr")])],
+    ),
+    copying(
+        "copy_unkept_promise",
+        "bytes of zero-copy sends that were copied in the kernel after all, on their sender's \
+         account",
+        &[MsgZerocopy, IoUring],
+        &[Hook { arguments: &[(0, "sk_buff")], ..enters("skb_copy_ubufs", "skb_copy_ubufs") }],
+    ),
+    copying(
+        "copy_on_write",
+        "bytes of pages copied as they were written while shared",
+        &[Fault],
+        &[Hook { at_least: 3, ..returns("copy_mc_to_kernel", &[]) }],
+    ),
+    copying(
+        "copy_process_vm_read",
+        "bytes copied out of another process' memory",
+        &[ProcessVm],
+        &[
+            Hook { at_least: 7, ..returns("process_vm_rw", &[]) },
+            Hook {
+                program: "process_vm_readv",
+                place: Place::Return("__x64_sys_process_vm_readv"),
+                arguments: &[],
+                at_least: 1,
+                with: None,
+            },
+        ],
+    ),
+    copying(
+        "copy_process_vm_write",
+        "bytes copied into another process' memory",
+        &[ProcessVm],
+        &[
+            Hook { at_least: 7, ..returns("process_vm_rw", &[]) },
+            Hook {
+                program: "process_vm_writev",
+                place: Place::Return("__x64_sys_process_vm_writev"),
+                arguments: &[],
+                at_least: 1,
+                with: None,
+            },
+        ],
+    ),
+];

@@ -1,0 +1,168 @@
+//! Copies seen: who made them, by which route, in which direction.
+//!
+//! Every hook that sees a copy ends here. None of the functions hooked calls another
+//! one on the same bytes, so that no byte is charged twice.
+
+use zc_common::{
+    classify,
+    file::O_DIRECT,
+    flow::{Direction, Route},
+    syscall::{NUMBERS, ROUTE_OF},
+};
+
+use crate::{
+    charge,
+    descriptor::File,
+    iter::Memory,
+    memory,
+    settings::{FILE_FLAGS, KIOCB_COMPLETE, KIOCB_FILE},
+    task::{self, Context},
+    threads,
+};
+
+#[unsafe(no_mangle)]
+static ROUTES: [u8; NUMBERS] = ROUTE_OF;
+
+/// Which way the bytes of an iterator went.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Way {
+    /// Into what it walks over.
+    Read,
+    /// Out of it.
+    Write,
+}
+
+impl Way {
+    /// The direction of a copy to or from user memory.
+    #[inline(always)]
+    const fn direction(self) -> Direction {
+        match self {
+            Self::Read => Direction::ToUser,
+            Self::Write => Direction::FromUser,
+        }
+    }
+}
+
+/// A copy between a file and an iterator, of as many bytes as the function returned.
+///
+/// Pages in an iterator are a process' own, registered with an io_uring, if the call
+/// need not wait for its end (`kiocb.ki_complete`); else they are a pipe's.
+#[inline(always)]
+pub fn of_file(way: Way, kiocb: *const u8, memory: Memory, returned: i64) {
+    if returned <= 0 || memory == Memory::None {
+        return;
+    }
+    // SAFETY: a typed `kiocb` pointer; the verifier checks the load.
+    let complete =
+        unsafe { kiocb.wrapping_add(KIOCB_COMPLETE.load() as usize).cast::<u64>().read_volatile() };
+    let context = task::context();
+    let waits = complete == 0;
+    let route = match context {
+        Context::Call(number) => {
+            let route = route_of(number);
+            if waits {
+                buffered(route, kiocb)
+            } else if route == Route::Aio as u8 {
+                route
+            } else {
+                Route::IoUring as u8
+            }
+        }
+        Context::RingWorker => Route::IoUring as u8,
+        Context::Kernel => Route::Other as u8,
+    };
+    let user = match memory {
+        Memory::User => true,
+        Memory::Pages => !waits && context != Context::Kernel,
+        Memory::Kernel | Memory::None => false,
+    };
+    charge(route, if user { way.direction() } else { Direction::InKernel }, returned as u64);
+}
+
+/// The route of a read or write that turned out to be buffered although the file
+/// asks for direct I/O: that of the flow it is booked under.
+#[inline(always)]
+fn buffered(route: u8, kiocb: *const u8) -> u8 {
+    if route != Route::Read as u8 && route != Route::Write as u8 {
+        return route;
+    }
+    let field = kiocb.wrapping_add(KIOCB_FILE.load() as usize);
+    // SAFETY: as above, and the file is a typed pointer too.
+    let flags = unsafe {
+        let file = field.cast::<*const u8>().read_volatile();
+        file.wrapping_add(FILE_FLAGS.load() as usize).cast::<u32>().read_volatile()
+    };
+    if flags & O_DIRECT == 0 {
+        return route;
+    }
+    // As a bare number, which is all that a function of its own takes.
+    memory::kernel(field as u64).map_or(route, |file| direct(route.into(), file) as u8)
+}
+
+/// The same for a file that does ask for it.
+#[inline(never)]
+#[unsafe(export_name = "direct_route")]
+fn direct(route: u64, file: u64) -> u64 {
+    let kind = File::at(file).kind();
+    let read = route == Route::Read as u64;
+    let flow = if read { classify::read(kind) } else { classify::write(kind) };
+    flow.row().route as u64
+}
+
+/// A copy between a socket and an iterator. Pages are a process' own if an io_uring
+/// sends or receives them, else a pipe's.
+#[inline(always)]
+pub fn of_socket(way: Way, memory: Memory, flags: u32, bytes: i64) {
+    if bytes <= 0 || memory == Memory::None {
+        return;
+    }
+    let route = current_route(flags);
+    let user = match memory {
+        Memory::User => true,
+        Memory::Pages => route == Route::IoUring as u8,
+        Memory::Kernel | Memory::None => false,
+    };
+    charge(route, if user { way.direction() } else { Direction::InKernel }, bytes as u64);
+}
+
+/// A copy between the kernel and the memory of a process.
+#[inline(always)]
+pub fn of_user(way: Way, bytes: i64) {
+    if bytes > 0 {
+        charge(current_route(0), way.direction(), bytes as u64);
+    }
+}
+
+/// The route that the running task is on; `flags` are those of a message, if it
+/// sends one.
+#[inline(always)]
+pub fn current_route(flags: u32) -> u8 {
+    match task::context() {
+        Context::Call(number) => {
+            let route = route_of(number);
+            let asked = u64::from(flags) & classify::MSG_ZEROCOPY != 0;
+            if asked && route == Route::Send as u8 { Route::MsgZerocopy as u8 } else { route }
+        }
+        Context::RingWorker => Route::IoUring as u8,
+        Context::Kernel => Route::Other as u8,
+    }
+}
+
+/// The route of a system call. The read is volatile: see `sys_exit`.
+#[inline(always)]
+fn route_of(number: u32) -> u8 {
+    if number >= NUMBERS as u32 {
+        return Route::Other as u8;
+    }
+    let row = &raw const ROUTES[number as usize & (NUMBERS - 1)];
+    // SAFETY: the mask keeps `row` within the table.
+    unsafe { row.read_volatile() }
+}
+
+/// Charges one copy to the running thread.
+#[inline(always)]
+pub fn charge(route: u8, direction: Direction, bytes: u64) {
+    if let Some(slot) = threads::running() {
+        charge::copied(slot, route, direction, bytes);
+    }
+}

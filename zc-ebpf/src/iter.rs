@@ -1,0 +1,69 @@
+//! An `iov_iter`: whose memory it walks over.
+
+use crate::{
+    memory,
+    settings::{ITER_BVEC, ITER_DISCARD, ITER_IOVEC, ITER_PIPE, ITER_TYPE, ITER_UBUF},
+};
+
+/// What an iterator walks over.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Memory {
+    /// The memory of a process, by its addresses.
+    User,
+    /// Pages: of the kernel, or of a process that has registered them.
+    Pages,
+    /// The kernel's own.
+    Kernel,
+    /// None: pages are linked into a pipe (before 6.5), or bytes thrown away.
+    None,
+}
+
+/// A pointer to an `iov_iter` that came from a hook's argument. Its type does not
+/// change while it is walked over, so it is the same when the function returns.
+#[derive(Clone, Copy)]
+pub struct Iter(*const u8);
+
+impl Iter {
+    /// Takes a hook's argument.
+    ///
+    /// # Safety
+    ///
+    /// The verifier must know `pointer` as an `iov_iter`.
+    #[inline(always)]
+    pub unsafe fn new(pointer: *const u8) -> Self {
+        Self(pointer)
+    }
+
+    /// What it walks over.
+    #[inline(always)]
+    pub fn memory(self) -> Memory {
+        let field = self.0.wrapping_add(ITER_TYPE.load() as usize);
+        // SAFETY: the verifier checks that this lies within a field of the structure.
+        classify(unsafe { field.read_volatile() })
+    }
+
+    /// What the iterator at an address that the verifier does not know walks over.
+    #[inline(always)]
+    pub fn memory_at(address: u64) -> Memory {
+        memory::kernel::<u8>(address + u64::from(ITER_TYPE.load())).map_or(Memory::None, classify)
+    }
+}
+
+/// What the low byte of `iov_iter.iter_type` says (`iov_iter.type` before 5.14, whose
+/// types are bits above the lowest, which says reading from writing).
+#[inline(always)]
+fn classify(byte: u8) -> Memory {
+    /// `ITER_IOVEC` where types are bits (`include/linux/uio.h`, 5.10).
+    const IOVEC_BIT: u32 = 4;
+    let kind = u32::from(byte);
+    let kind = if ITER_IOVEC.load() == IOVEC_BIT { kind & !1 } else { kind };
+    if kind == ITER_UBUF.load() || kind == ITER_IOVEC.load() {
+        Memory::User
+    } else if kind == ITER_BVEC.load() {
+        Memory::Pages
+    } else if kind == ITER_PIPE.load() || kind == ITER_DISCARD.load() {
+        Memory::None
+    } else {
+        Memory::Kernel
+    }
+}
