@@ -44,12 +44,20 @@ pub fn hooks_functions() -> bool {
     first.is_ok_and(|read| read == 1)
 }
 
+/// Whether this kernel's verifier lets a program see an argument that points to a
+/// number, which it must to see a reflink (5.10's does not).
+#[must_use]
+pub fn shows_numbers() -> bool {
+    version() >= (5, 15)
+}
+
 /// Whether this kernel has none of the functions of a probe, or has them in `lib/`.
 #[must_use]
 pub fn has_no(probe: &str) -> bool {
     match probe {
         "copy_receive_sum" => version() < (6, 8),
         "socket_splice" => version() < (6, 5),
+        "socket_sendpage" => version() >= (6, 5),
         _ => false,
     }
 }

@@ -119,6 +119,8 @@ fn expected(probe: &Probe) -> State {
         State::Up
     } else if kernel::has_no(probe.name) {
         State::Missing
+    } else if probe.name == "reflink" && !kernel::shows_numbers() {
+        State::Down
     } else if kernel::hooks_functions() {
         State::Up
     } else {

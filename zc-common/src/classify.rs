@@ -310,7 +310,7 @@ mod tests {
 
     #[test]
     fn direct_is_certain_only_where_it_cannot_fall_back() {
-        assert_eq!(copies(read(regular(EXT4, O_DIRECT))), Copies::None);
+        assert_eq!(copies(read(regular(EXT4, O_DIRECT))), Copies::Moved);
         assert_eq!(copies(read(regular(BTRFS, O_DIRECT))), Copies::Unknown);
         assert_eq!(copies(read(regular(TMPFS, O_DIRECT))), Copies::Once(Direction::ToUser));
         assert_eq!(copies(read(regular(EXT4, 0))), Copies::Once(Direction::ToUser));
@@ -320,12 +320,12 @@ mod tests {
     fn a_splice_is_certain_only_where_pages_are_linked() {
         let tcp = Kind::of_socket(1, 2);
         let udp = Kind::of_socket(2, 2);
-        assert_eq!(copies(sendfile(regular(EXT4, 0), tcp)), Copies::None);
+        assert_eq!(copies(sendfile(regular(EXT4, 0), tcp)), Copies::Moved);
         assert_eq!(copies(sendfile(regular(PROC, 0), tcp)), Copies::Unknown);
         assert_eq!(copies(sendfile(regular(TMPFS, O_DIRECT), tcp)), Copies::Unknown);
         assert_eq!(copies(sendfile(regular(EXT4, 0), udp)), Copies::Unknown);
         assert_eq!(copies(splice(udp, Kind::Pipe)), Copies::Unknown);
-        assert_eq!(copies(splice(tcp, Kind::Pipe)), Copies::None);
+        assert_eq!(copies(splice(tcp, Kind::Pipe)), Copies::Moved);
         let file = regular(EXT4, 0);
         assert_eq!(copies(splice(Kind::Pipe, file)), Copies::Once(Direction::InKernel));
     }

@@ -5,6 +5,7 @@
 //! ([`Switch`], [`Fault`], [`Class`], [`Flow`]) and costs them nothing.
 
 use crate::{
+    fallback::Fallback,
     flow::{Direction, Flow, Route},
     syscall::Class,
 };
@@ -37,10 +38,12 @@ const FAULTS: usize = Switch::COUNT;
 const SYSCALLS: usize = FAULTS + Fault::COUNT;
 const FLOWS: usize = SYSCALLS + Class::COUNT;
 const MEASURED: usize = FLOWS + 2 * Flow::COUNT;
+const REFERENCES: usize = MEASURED + 2 * Route::COUNT * Direction::COUNT;
+const FALLBACKS: usize = REFERENCES + Route::COUNT;
 
 impl Counter {
     /// How many counters a tally holds.
-    pub const COUNT: usize = MEASURED + 2 * Route::COUNT * Direction::COUNT;
+    pub const COUNT: usize = FALLBACKS + Fallback::COUNT;
     /// The first [`Self::MIRRORED`] counters are copies of words that the
     /// kernel keeps in `task_struct`: switches, then faults.
     pub const MIRRORED: usize = SYSCALLS;
@@ -108,6 +111,24 @@ impl Counter {
         } else {
             None
         }
+    }
+
+    /// Bytes that changed hands by reference on one route.
+    #[must_use]
+    pub const fn references(route: Route) -> Self {
+        Self(REFERENCES + route.index())
+    }
+
+    /// The same for the route at a position of [`Route::ALL`]; none beyond it.
+    #[must_use]
+    pub const fn references_at(route: usize) -> Option<Self> {
+        if route < Route::COUNT { Some(Self(REFERENCES + route)) } else { None }
+    }
+
+    /// Bytes that a promise not kept had copied.
+    #[must_use]
+    pub const fn fallback(fallback: Fallback) -> Self {
+        Self(FALLBACKS + fallback.index())
     }
 
     /// The position in the tally.

@@ -5,8 +5,8 @@
 //! its bytes and its call; every metric about moved bytes and *inferred* copies
 //! is a sum over rows of [`FLOWS`].
 //!
-//! A flow of a call that must copy has a twin, `...Seen`, for when a probe saw a copy
-//! while the call ran: what was measured then takes the place of what is inferred.
+//! A flow that copies, or may, has a twin, `...Seen`, for when a probe saw how the bytes
+//! went: what was measured then takes the place of what is inferred.
 //!
 //! For routes with two ends (`sendfile`, `splice`, `tee`, `copy_file_range`) the
 //! endpoint is where the bytes went.
@@ -83,8 +83,10 @@ names! {
 /// What the CPU copies of a flow's bytes, by the textbook.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Copies {
-    /// No byte.
+    /// No byte, as none is looked at: filled, thrown away, or not yet touched.
     None,
+    /// No byte: all change hands by reference.
+    Moved,
     /// Every byte once, in this direction.
     Once(Direction),
     /// The interface alone does not tell.
@@ -100,183 +102,209 @@ pub struct FlowRow {
     pub endpoint: Endpoint,
     /// The inferred copies.
     pub copies: Copies,
-    /// Whether the copies of its bytes are measured where the probes of its route are
-    /// up: nothing is inferred from it then.
-    pub hooked: bool,
+    /// Whether a probe saw how its bytes went: then nothing is inferred from it.
+    pub seen: bool,
 }
 
-macro_rules! hooked {
-    () => {
-        true
-    };
-    (unhooked) => {
-        false
-    };
-}
-
-/// One row a flow: `Variant: Route, Endpoint, Copies[, unhooked];`.
+/// One row a flow: `Variant[ / Twin]: Route, Endpoint, Copies;`. The twin is for when a
+/// probe saw how the bytes went.
 macro_rules! flows {
-    ($($(#[$doc:meta])* $variant:ident: $route:ident, $endpoint:ident, $copies:expr
-        $(, $unhooked:ident)?;)+) => {
+    ($($(#[$doc:meta])* $variant:ident $(/ $twin:ident)?:
+        $route:ident, $endpoint:ident, $copies:expr;)+) => {
         /// A way for bytes to go; the rows are in [`FLOWS`].
         #[derive(Clone, Copy, Debug, PartialEq, Eq)]
         #[repr(u8)]
         #[expect(missing_docs, reason = "the row is the documentation")]
-        pub enum Flow { $($(#[$doc])* $variant,)+ }
+        pub enum Flow { $($(#[$doc])* $variant,)+ $($($twin,)?)+ }
 
         /// THE table of flows, by [`Flow`].
-        pub const FLOWS: &[FlowRow] = &[$(FlowRow {
-            route: Route::$route, endpoint: Endpoint::$endpoint, copies: $copies,
-            hooked: hooked!($($unhooked)?),
-        },)+];
+        pub const FLOWS: &[FlowRow] = &[
+            $(FlowRow {
+                route: Route::$route, endpoint: Endpoint::$endpoint, copies: $copies,
+                seen: false,
+            },)+
+            $($({
+                let _: Flow = Flow::$twin;
+                FlowRow {
+                    route: Route::$route, endpoint: Endpoint::$endpoint, copies: $copies,
+                    seen: true,
+                }
+            },)?)+
+        ];
 
         impl Flow {
             /// Every flow, in order of position.
-            pub const ALL: &'static [Self] = &[$(Self::$variant,)+];
+            pub const ALL: &'static [Self] = &[$(Self::$variant,)+ $($(Self::$twin,)?)+];
+
+            /// The flow of the same call if a probe saw how its bytes went; what copies
+            /// nothing has no such twin.
+            #[must_use]
+            #[inline(always)]
+            #[expect(clippy::wildcard_enum_match_arm, reason = "only flows with a twin are named")]
+            pub const fn seen(self) -> Self {
+                match self {
+                    $($(Self::$variant => Self::$twin,)?)+
+                    other => other,
+                }
+            }
         }
     };
 }
 
 const NONE: Copies = Copies::None;
+const MOVED: Copies = Copies::Moved;
 const TO_USER: Copies = Copies::Once(Direction::ToUser);
 const FROM_USER: Copies = Copies::Once(Direction::FromUser);
 const IN_KERNEL: Copies = Copies::Once(Direction::InKernel);
 const UNKNOWN: Copies = Copies::Unknown;
 
 flows! {
-    ReadFile: Read, File, TO_USER, unhooked;
-    ReadFileSeen: Read, File, TO_USER;
-    ReadSocket: Read, Socket, TO_USER, unhooked;
-    ReadSocketSeen: Read, Socket, TO_USER;
-    ReadPipe: Read, Pipe, TO_USER, unhooked;
-    ReadPipeSeen: Read, Pipe, TO_USER;
-    ReadOther: Read, Other, TO_USER, unhooked;
-    ReadOtherSeen: Read, Other, TO_USER;
+    ReadFile / ReadFileSeen: Read, File, TO_USER;
+    ReadSocket / ReadSocketSeen: Read, Socket, TO_USER;
+    ReadPipe / ReadPipeSeen: Read, Pipe, TO_USER;
+    ReadOther / ReadOtherSeen: Read, Other, TO_USER;
     /// `/dev/zero`: the buffer is filled, nothing is copied.
     ReadZero: Read, Other, NONE;
-    ReadUnknown: Read, Unknown, UNKNOWN;
-    WriteFile: Write, File, FROM_USER, unhooked;
-    WriteFileSeen: Write, File, FROM_USER;
-    WriteSocket: Write, Socket, FROM_USER, unhooked;
-    WriteSocketSeen: Write, Socket, FROM_USER;
-    WritePipe: Write, Pipe, FROM_USER, unhooked;
-    WritePipeSeen: Write, Pipe, FROM_USER;
-    WriteOther: Write, Other, FROM_USER, unhooked;
-    WriteOtherSeen: Write, Other, FROM_USER;
+    ReadUnknown / ReadUnknownSeen: Read, Unknown, UNKNOWN;
+    WriteFile / WriteFileSeen: Write, File, FROM_USER;
+    WriteSocket / WriteSocketSeen: Write, Socket, FROM_USER;
+    WritePipe / WritePipeSeen: Write, Pipe, FROM_USER;
+    WriteOther / WriteOtherSeen: Write, Other, FROM_USER;
     /// `/dev/null` and `/dev/zero`: the buffer is never looked at.
     WriteNull: Write, Other, NONE;
-    WriteUnknown: Write, Unknown, UNKNOWN;
-    Recv: Recv, Socket, TO_USER, unhooked;
-    RecvSeen: Recv, Socket, TO_USER;
+    WriteUnknown / WriteUnknownSeen: Write, Unknown, UNKNOWN;
+    Recv / RecvSeen: Recv, Socket, TO_USER;
     /// `MSG_TRUNC` on TCP: returned, but thrown away uncopied (`tcp(7)`).
     RecvDiscard: Recv, Socket, NONE;
     /// `MSG_TRUNC` where the socket type is not known, or more than the buffer
     /// held was returned.
-    RecvUnknown: Recv, Socket, UNKNOWN;
-    Send: Send, Socket, FROM_USER, unhooked;
-    SendSeen: Send, Socket, FROM_USER;
+    RecvUnknown / RecvUnknownSeen: Recv, Socket, UNKNOWN;
+    Send / SendSeen: Send, Socket, FROM_USER;
     /// Pinned, or copied after all (loopback, no `SO_ZEROCOPY`): not known here.
-    MsgZerocopy: MsgZerocopy, Socket, UNKNOWN;
+    MsgZerocopy / MsgZerocopySeen: MsgZerocopy, Socket, UNKNOWN;
     /// A buffered file always copies on write (`iter_file_splice_write`).
-    SendfileFile: Sendfile, File, IN_KERNEL, unhooked;
-    SendfileFileSeen: Sendfile, File, IN_KERNEL;
-    SendfileSocket: Sendfile, Socket, NONE;
-    SendfilePipe: Sendfile, Pipe, NONE;
+    SendfileFile / SendfileFileSeen: Sendfile, File, IN_KERNEL;
+    SendfileSocket: Sendfile, Socket, MOVED;
+    SendfilePipe: Sendfile, Pipe, MOVED;
     SendfileNull: Sendfile, Other, NONE;
-    SendfileOther: Sendfile, Other, UNKNOWN, unhooked;
+    SendfileOther / SendfileOtherSeen: Sendfile, Other, UNKNOWN;
     /// From a source that may not link its pages (a device, procfs).
-    SendfileFileUnsure: Sendfile, File, UNKNOWN;
-    SendfileSocketUnsure: Sendfile, Socket, UNKNOWN;
-    SendfilePipeUnsure: Sendfile, Pipe, UNKNOWN;
-    SendfileUnknown: Sendfile, Unknown, UNKNOWN;
-    SpliceFile: Splice, File, IN_KERNEL, unhooked;
-    SpliceFileSeen: Splice, File, IN_KERNEL;
+    SendfileFileUnsure / SendfileFileUnsureSeen: Sendfile, File, UNKNOWN;
+    SendfileSocketUnsure / SendfileSocketUnsureSeen: Sendfile, Socket, UNKNOWN;
+    SendfilePipeUnsure / SendfilePipeUnsureSeen: Sendfile, Pipe, UNKNOWN;
+    SendfileUnknown / SendfileUnknownSeen: Sendfile, Unknown, UNKNOWN;
+    SpliceFile / SpliceFileSeen: Splice, File, IN_KERNEL;
     /// Onto a file opened with `O_DIRECT`.
-    SpliceFileUnsure: Splice, File, UNKNOWN;
-    SpliceSocket: Splice, Socket, NONE;
+    SpliceFileUnsure / SpliceFileUnsureSeen: Splice, File, UNKNOWN;
+    SpliceSocket: Splice, Socket, MOVED;
     /// Into a socket that may not take pages (datagrams, vsock).
-    SpliceSocketUnsure: Splice, Socket, UNKNOWN;
-    SplicePipe: Splice, Pipe, NONE;
+    SpliceSocketUnsure / SpliceSocketUnsureSeen: Splice, Socket, UNKNOWN;
+    SplicePipe: Splice, Pipe, MOVED;
     SpliceNull: Splice, Other, NONE;
-    SpliceOther: Splice, Other, UNKNOWN, unhooked;
-    SplicePipeUnsure: Splice, Pipe, UNKNOWN;
-    SpliceUnknown: Splice, Unknown, UNKNOWN;
+    SpliceOther / SpliceOtherSeen: Splice, Other, UNKNOWN;
+    SplicePipeUnsure / SplicePipeUnsureSeen: Splice, Pipe, UNKNOWN;
+    SpliceUnknown / SpliceUnknownSeen: Splice, Unknown, UNKNOWN;
     /// User pages linked into a pipe.
-    VmspliceIn: Vmsplice, Pipe, NONE;
+    VmspliceIn: Vmsplice, Pipe, MOVED;
     /// A pipe emptied into user memory: always a copy (`pipe_to_user`).
-    VmspliceOut: Vmsplice, Pipe, TO_USER, unhooked;
-    VmspliceOutSeen: Vmsplice, Pipe, TO_USER;
-    VmspliceUnknown: Vmsplice, Unknown, UNKNOWN;
-    Tee: Tee, Pipe, NONE;
+    VmspliceOut / VmspliceOutSeen: Vmsplice, Pipe, TO_USER;
+    VmspliceUnknown / VmspliceUnknownSeen: Vmsplice, Unknown, UNKNOWN;
+    Tee: Tee, Pipe, MOVED;
     /// On file systems that can neither reflink nor copy on a server.
-    CopyFileRange: CopyFileRange, File, IN_KERNEL, unhooked;
-    CopyFileRangeSeen: CopyFileRange, File, IN_KERNEL;
-    CopyFileRangeUnsure: CopyFileRange, File, UNKNOWN;
-    CopyFileRangeUnknown: CopyFileRange, Unknown, UNKNOWN;
+    CopyFileRange / CopyFileRangeSeen: CopyFileRange, File, IN_KERNEL;
+    CopyFileRangeUnsure / CopyFileRangeUnsureSeen: CopyFileRange, File, UNKNOWN;
+    CopyFileRangeUnknown / CopyFileRangeUnknownSeen: CopyFileRange, Unknown, UNKNOWN;
     MmapFile: Mmap, File, NONE;
     MmapUnknown: Mmap, Unknown, NONE;
-    DirectIo: DirectIo, File, NONE;
+    DirectIo: DirectIo, File, MOVED;
     /// On a file system that may fall back to its cache.
-    DirectIoUnsure: DirectIo, File, UNKNOWN;
-    IoUringReadFile: IoUring, File, TO_USER;
-    IoUringReadSocket: IoUring, Socket, TO_USER;
-    IoUringReadPipe: IoUring, Pipe, TO_USER;
-    IoUringReadOther: IoUring, Other, TO_USER, unhooked;
+    DirectIoUnsure / DirectIoUnsureSeen: DirectIo, File, UNKNOWN;
+    IoUringReadFile / IoUringReadFileSeen: IoUring, File, TO_USER;
+    IoUringReadSocket / IoUringReadSocketSeen: IoUring, Socket, TO_USER;
+    IoUringReadPipe / IoUringReadPipeSeen: IoUring, Pipe, TO_USER;
+    IoUringReadOther / IoUringReadOtherSeen: IoUring, Other, TO_USER;
     /// `/dev/zero` and `/dev/null`, either way.
     IoUringNull: IoUring, Other, NONE;
-    IoUringWriteFile: IoUring, File, FROM_USER;
-    IoUringWriteSocket: IoUring, Socket, FROM_USER;
-    IoUringWritePipe: IoUring, Pipe, FROM_USER;
-    IoUringWriteOther: IoUring, Other, FROM_USER, unhooked;
-    IoUringDirect: IoUring, File, NONE;
+    IoUringWriteFile / IoUringWriteFileSeen: IoUring, File, FROM_USER;
+    IoUringWriteSocket / IoUringWriteSocketSeen: IoUring, Socket, FROM_USER;
+    IoUringWritePipe / IoUringWritePipeSeen: IoUring, Pipe, FROM_USER;
+    IoUringWriteOther / IoUringWriteOtherSeen: IoUring, Other, FROM_USER;
+    IoUringDirect: IoUring, File, MOVED;
     /// `SEND_ZC`: as `MSG_ZEROCOPY`.
-    IoUringZerocopy: IoUring, Socket, UNKNOWN;
-    IoUringFileUnsure: IoUring, File, UNKNOWN;
-    IoUringSocketUnsure: IoUring, Socket, UNKNOWN;
-    IoUringPipeUnsure: IoUring, Pipe, UNKNOWN;
-    IoUringOtherUnsure: IoUring, Other, UNKNOWN, unhooked;
-    IoUringUnknown: IoUring, Unknown, UNKNOWN;
+    IoUringZerocopy / IoUringZerocopySeen: IoUring, Socket, UNKNOWN;
+    IoUringFileUnsure / IoUringFileUnsureSeen: IoUring, File, UNKNOWN;
+    IoUringSocketUnsure / IoUringSocketUnsureSeen: IoUring, Socket, UNKNOWN;
+    IoUringPipeUnsure / IoUringPipeUnsureSeen: IoUring, Pipe, UNKNOWN;
+    IoUringOtherUnsure / IoUringOtherUnsureSeen: IoUring, Other, UNKNOWN;
+    IoUringUnknown / IoUringUnknownSeen: IoUring, Unknown, UNKNOWN;
     /// One copy: the remote pages are pinned.
-    ProcessVmRead: ProcessVm, Other, TO_USER, unhooked;
-    ProcessVmReadSeen: ProcessVm, Other, TO_USER;
-    ProcessVmWrite: ProcessVm, Other, FROM_USER, unhooked;
-    ProcessVmWriteSeen: ProcessVm, Other, FROM_USER;
+    ProcessVmRead / ProcessVmReadSeen: ProcessVm, Other, TO_USER;
+    ProcessVmWrite / ProcessVmWriteSeen: ProcessVm, Other, FROM_USER;
 }
 
 impl Flow {
     /// How many flows there are.
     pub const COUNT: usize = FLOWS.len();
 
-    /// The flow of the same call if a copy was seen while it ran; other flows have no
-    /// such twin.
-    #[must_use]
-    #[inline(always)]
-    #[expect(clippy::wildcard_enum_match_arm, reason = "only flows with a twin are named")]
-    pub const fn seen(self) -> Self {
-        match self {
-            Self::ReadFile => Self::ReadFileSeen,
-            Self::ReadSocket => Self::ReadSocketSeen,
-            Self::ReadPipe => Self::ReadPipeSeen,
-            Self::ReadOther => Self::ReadOtherSeen,
-            Self::WriteFile => Self::WriteFileSeen,
-            Self::WriteSocket => Self::WriteSocketSeen,
-            Self::WritePipe => Self::WritePipeSeen,
-            Self::WriteOther => Self::WriteOtherSeen,
-            Self::Recv => Self::RecvSeen,
-            Self::Send => Self::SendSeen,
-            Self::SendfileFile => Self::SendfileFileSeen,
-            Self::SpliceFile => Self::SpliceFileSeen,
-            Self::VmspliceOut => Self::VmspliceOutSeen,
-            Self::CopyFileRange => Self::CopyFileRangeSeen,
-            Self::ProcessVmRead => Self::ProcessVmReadSeen,
-            Self::ProcessVmWrite => Self::ProcessVmWriteSeen,
-            other => other,
-        }
-    }
-
     /// The row of this flow.
     #[must_use]
     pub const fn row(self) -> &'static FlowRow {
         &FLOWS[self as usize]
     }
+}
+
+/// What a program asks of a flow, by position in [`Flow::ALL`]: tables that any byte can
+/// index, as the verifier wants it.
+pub mod table {
+    use super::{Copies, FLOWS, Flow};
+
+    /// How many positions a byte can name.
+    pub const POSITIONS: usize = 256;
+
+    /// [`Flow::seen`] of each flow.
+    pub const SEEN: [u8; POSITIONS] = {
+        let mut table = [0; POSITIONS];
+        let mut row = 0;
+        while row < Flow::ALL.len() {
+            table[row] = Flow::ALL[row].seen() as u8;
+            row += 1;
+        }
+        table
+    };
+
+    /// The route of each flow, as a position in [`Route::ALL`](super::Route::ALL).
+    pub const ROUTE: [u8; POSITIONS] = {
+        let mut table = [0; POSITIONS];
+        let mut row = 0;
+        while row < FLOWS.len() {
+            table[row] = FLOWS[row].route as u8;
+            row += 1;
+        }
+        table
+    };
+
+    /// [`NOTHING`], [`MOVED`], [`COPIED`] or [`UNSURE`].
+    pub const HANDS: [u8; POSITIONS] = {
+        let mut table = [NOTHING; POSITIONS];
+        let mut row = 0;
+        while row < FLOWS.len() {
+            table[row] = match FLOWS[row].copies {
+                Copies::None => NOTHING,
+                Copies::Moved => MOVED,
+                Copies::Once(_) => COPIED,
+                Copies::Unknown => UNSURE,
+            };
+            row += 1;
+        }
+        table
+    };
+
+    /// [`Copies::None`].
+    pub const NOTHING: u8 = 0;
+    /// [`Copies::Moved`].
+    pub const MOVED: u8 = 1;
+    /// [`Copies::Once`].
+    pub const COPIED: u8 = 2;
+    /// [`Copies::Unknown`].
+    pub const UNSURE: u8 = 3;
 }

@@ -4,6 +4,7 @@
 //! * [`mod@file`]: what stands behind a descriptor;
 //! * [`classify`]: which flow a call is, from its shape and its descriptors;
 //! * [`flow`]: how data moves (routes, endpoints) and what each way must copy;
+//! * [`fallback`]: zero-copy promises that were not kept, and why;
 //! * [`counter`]: the layout of a tally, one word a counter;
 //! * [`syscall`]: the system call table: class and I/O shape of each number;
 //! * [`slot`]: one thread's place in the `SLOTS` map: who owns it, its tally;
@@ -21,6 +22,7 @@ mod table;
 
 pub mod classify;
 pub mod counter;
+pub mod fallback;
 pub mod file;
 pub mod flow;
 pub mod settings;

@@ -50,13 +50,15 @@ pub struct Slot {
     pub within: u64,
     /// Bytes seen copied during the system call under way.
     pub seen: u64,
+    /// Bytes seen passed on by reference during the system call under way.
+    pub linked: u64,
     /// One word a counter.
     pub tally: [u64; Counter::COUNT],
 }
 
 const HEADER: usize = 7;
 /// Words that only the programs use.
-const SCRATCH: usize = 2;
+const SCRATCH: usize = 3;
 
 impl Slot {
     /// How many words a slot has.
@@ -194,6 +196,9 @@ names! {
         /// A copy made for a socket whose owner has gone, or is not known: booked
         /// under the group `other`.
         NoOwner = "no_owner",
+        /// A call of whose bytes a probe saw only some: the rest stands in no series of
+        /// the copies.
+        PartlySeen = "partly_seen",
         /// A system call by a 32-bit program: counted, its bytes are not.
         Compat = "compat_call",
     }

@@ -2,7 +2,11 @@
 
 use zc_common::{
     counter::Counter,
-    flow::{Direction, Flow},
+    fallback::{Fallback, Reason},
+    flow::{
+        Direction, Flow,
+        table::{self, POSITIONS},
+    },
     slot::{Lost, Slot},
 };
 
@@ -19,17 +23,75 @@ pub fn add(slot: *mut Slot, counter: Counter, amount: u64) {
     }
 }
 
-/// Charges one call that moved `bytes` by `flow`.
+/// What probes saw of the bytes of a call.
+#[derive(Clone, Copy, Default)]
+pub struct Evidence {
+    /// Bytes copied.
+    pub seen: u64,
+    /// Bytes passed on by reference.
+    pub linked: u64,
+}
+
+/// Takes what was seen since the last call; the next one begins with nothing.
 #[inline(always)]
-pub fn moved(slot: *mut Slot, flow: Flow, bytes: u64) {
-    // Through memory, so that the compiler forgets that it knows the bound and
-    // keeps the check that the verifier asks for.
-    let position = flow as u8;
-    // SAFETY: a local.
-    let position = unsafe { (&raw const position).read_volatile() };
-    let Some((bytes_of, calls_of)) = Counter::flow_at(position as usize) else { return };
+pub fn take_evidence(slot: *mut Slot) -> Evidence {
+    // SAFETY: `slot` points into `SLOTS`; both words are its owner's own.
+    unsafe {
+        let evidence = Evidence { seen: (*slot).seen, linked: (*slot).linked };
+        (*slot).seen = 0;
+        (*slot).linked = 0;
+        evidence
+    }
+}
+
+#[unsafe(no_mangle)]
+static FLOW_SEEN: [u8; POSITIONS] = table::SEEN;
+#[unsafe(no_mangle)]
+static FLOW_ROUTE: [u8; POSITIONS] = table::ROUTE;
+#[unsafe(no_mangle)]
+static FLOW_HANDS: [u8; POSITIONS] = table::HANDS;
+
+/// Looks a flow up. The read is volatile: see `sys_exit`.
+#[inline(always)]
+fn look_up(table: &'static [u8; POSITIONS], flow: u8) -> u8 {
+    let row = &raw const table[flow as usize];
+    // SAFETY: any byte is a position of the table.
+    unsafe { row.read_volatile() }
+}
+
+/// Charges one call that moved `bytes` by `flow`, as far as probes saw how.
+#[inline(always)]
+pub fn call(slot: *mut Slot, flow: Flow, bytes: u64, evidence: Evidence) {
+    let Evidence { seen, linked } = evidence;
+    let (flow, cut) = (opaque(flow as u8), flow as u8 == Flow::RecvUnknown as u8);
+    let hands = look_up(&FLOW_HANDS, flow);
+    let by_reference = match hands {
+        table::MOVED => bytes.saturating_sub(seen),
+        table::UNSURE => linked.min(bytes),
+        _ => 0,
+    };
+    if by_reference != 0
+        && let Some(counter) = Counter::references_at(look_up(&FLOW_ROUTE, flow) as usize)
+    {
+        add(slot, counter, by_reference);
+    }
+    let known = seen + linked;
+    // Of a receive that was cut short, the rest was thrown away.
+    if known != 0 && known < bytes && (hands == table::COPIED || hands == table::UNSURE && !cut) {
+        lost(Lost::PartlySeen);
+    }
+    let flow = if known == 0 { flow } else { look_up(&FLOW_SEEN, flow) };
+    let Some((bytes_of, calls_of)) = Counter::flow_at(flow as usize) else { return };
     add(slot, bytes_of, bytes);
     add(slot, calls_of, 1);
+}
+
+/// The same number, through memory, so that the compiler forgets what it knows of its
+/// bound and keeps the checks that the verifier asks for.
+#[inline(always)]
+fn opaque(number: u8) -> u8 {
+    // SAFETY: a local.
+    unsafe { (&raw const number).read_volatile() }
 }
 
 /// Charges one copy of `bytes` by the route at a position of [`Route::ALL`].
@@ -45,14 +107,21 @@ pub fn copied(slot: *mut Slot, route: u8, direction: Direction, bytes: u64) {
 /// The same, for a copy that is not of what the system call under way moves.
 #[inline(always)]
 pub fn copied_aside(slot: *mut Slot, route: u8, direction: Direction, bytes: u64) {
-    // As in `moved`.
-    // SAFETY: a local.
-    let route = unsafe { (&raw const route).read_volatile() };
-    let Some((bytes_of, copies_of)) = Counter::measured_at(route as usize, direction) else {
+    let Some((bytes_of, copies_of)) = Counter::measured_at(opaque(route) as usize, direction)
+    else {
         return;
     };
     add(slot, bytes_of, bytes);
     add(slot, copies_of, 1);
+}
+
+/// Charges bytes that a promise of zero-copy not kept had copied, if the route is one
+/// that makes such a promise.
+#[inline(always)]
+pub fn fell_back(slot: *mut Slot, route: u8, reason: Reason, bytes: u64) {
+    if let Some(fallback) = Fallback::of(route, reason) {
+        add(slot, Counter::fallback(fallback), bytes);
+    }
 }
 
 /// Counts one thing that was missed.

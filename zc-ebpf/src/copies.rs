@@ -5,6 +5,7 @@
 
 use zc_common::{
     classify,
+    fallback::Reason,
     file::O_DIRECT,
     flow::{Direction, Route},
     syscall::{NUMBERS, ROUTE_OF},
@@ -43,6 +44,17 @@ impl Way {
     }
 }
 
+/// Notes bytes that the call under way passes on by reference.
+#[inline(always)]
+pub fn link(bytes: i64) {
+    if bytes > 0
+        && let Some(slot) = threads::running()
+    {
+        // SAFETY: `slot` points into `SLOTS`; the word is its owner's own.
+        unsafe { (*slot).linked += bytes as u64 };
+    }
+}
+
 /// A copy between a file and an iterator, of as many bytes as the function returned.
 ///
 /// Pages in an iterator are a process' own, registered with an io_uring, if the call
@@ -76,7 +88,14 @@ pub fn of_file(way: Way, kiocb: *const u8, memory: Memory, returned: i64) {
         Memory::Pages => !waits && context != Context::Kernel,
         Memory::Kernel | Memory::None => false,
     };
-    charge(route, if user { way.direction() } else { Direction::InKernel }, returned as u64);
+    let reason = match way {
+        Way::Write if !user => Some(Reason::FileSink),
+        Way::Read if !user => Some(Reason::Source),
+        Way::Read | Way::Write if route == Route::DirectIo as u8 => Some(Reason::Buffered),
+        Way::Read | Way::Write => None,
+    };
+    let direction = if user { way.direction() } else { Direction::InKernel };
+    charge(route, direction, returned as u64, reason);
 }
 
 /// The route of a read or write that turned out to be buffered although the file
@@ -113,6 +132,12 @@ fn direct(route: u64, file: u64) -> u64 {
 /// sends or receives them, else a pipe's.
 #[inline(always)]
 pub fn of_socket(way: Way, memory: Memory, flags: u32, bytes: i64) {
+    of_sink(way, memory, flags, bytes, Reason::SocketSink);
+}
+
+/// The same, with what to say of pages that were not taken as they are.
+#[inline(always)]
+pub fn of_sink(way: Way, memory: Memory, flags: u32, bytes: i64, sink: Reason) {
     if bytes <= 0 || memory == Memory::None {
         return;
     }
@@ -122,14 +147,20 @@ pub fn of_socket(way: Way, memory: Memory, flags: u32, bytes: i64) {
         Memory::Pages => route == Route::IoUring as u8,
         Memory::Kernel | Memory::None => false,
     };
-    charge(route, if user { way.direction() } else { Direction::InKernel }, bytes as u64);
+    let reason = match way {
+        Way::Write if !user => Some(sink),
+        Way::Write => Some(Reason::NotTaken),
+        Way::Read => None,
+    };
+    let direction = if user { way.direction() } else { Direction::InKernel };
+    charge(route, direction, bytes as u64, reason);
 }
 
 /// A copy between the kernel and the memory of a process.
 #[inline(always)]
 pub fn of_user(way: Way, bytes: i64) {
     if bytes > 0 {
-        charge(current_route(0), way.direction(), bytes as u64);
+        charge(current_route(0), way.direction(), bytes as u64, None);
     }
 }
 
@@ -159,10 +190,14 @@ fn route_of(number: u32) -> u8 {
     unsafe { row.read_volatile() }
 }
 
-/// Charges one copy to the running thread.
+/// Charges one copy to the running thread, and if the route promises to do without, why
+/// it did not.
 #[inline(always)]
-pub fn charge(route: u8, direction: Direction, bytes: u64) {
+fn charge(route: u8, direction: Direction, bytes: u64, reason: Option<Reason>) {
     if let Some(slot) = threads::running() {
         charge::copied(slot, route, direction, bytes);
+        if let Some(reason) = reason {
+            charge::fell_back(slot, route, reason, bytes);
+        }
     }
 }

@@ -4,6 +4,7 @@
 use aya_ebpf::helpers::bpf_get_smp_processor_id;
 use zc_common::{
     counter::Counter,
+    fallback::{Fallback, Reason},
     flow::Direction,
     slot::{Lost, Sender, Slot, State},
 };
@@ -48,6 +49,9 @@ pub fn charge(handle: u64, bytes: u64) {
     {
         add(slot, bytes_of, bytes);
         add(slot, copies_of, 1);
+        if let Some(fallback) = Fallback::of(route as u8, Reason::Receiver) {
+            add(slot, Counter::fallback(fallback), bytes);
+        }
     }
 }
 

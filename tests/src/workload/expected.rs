@@ -37,6 +37,30 @@ pub struct Unknown {
     pub endpoint: &'static str,
     /// The bytes moved.
     pub bytes: u64,
+    /// Whether probes on functions see how they went.
+    pub settled_by_probes: bool,
+}
+
+/// Bytes that changed hands by reference.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Reference {
+    /// The route, such as `sendfile`.
+    pub route: &'static str,
+    /// The bytes.
+    pub bytes: u64,
+    /// Whether only probes on functions see it; else the textbook says so too.
+    pub needs_probes: bool,
+}
+
+/// Bytes copied although the interface can do without; only probes on functions see it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Fallback {
+    /// The route, such as `sendfile`.
+    pub route: &'static str,
+    /// Why, such as `file_sink`.
+    pub reason: &'static str,
+    /// The bytes.
+    pub bytes: u64,
 }
 
 /// All rows of one run. No row is empty, and none is there twice.
@@ -52,6 +76,10 @@ pub struct Expected {
     pub measured: Vec<Copied>,
     /// What may have been copied.
     pub unknown: Vec<Unknown>,
+    /// What changed hands by reference.
+    pub references: Vec<Reference>,
+    /// What was copied against a promise.
+    pub fallbacks: Vec<Fallback>,
 }
 
 impl Expected {
@@ -135,17 +163,75 @@ impl Expected {
 
     /// Adds the bytes of `params`, which may have been copied.
     pub(super) fn leaves_unknown(
+        self,
+        route: &'static str,
+        endpoint: &'static str,
+        params: &Params,
+    ) -> Self {
+        self.leaves(route, endpoint, params, false)
+    }
+
+    /// The same, where probes on functions see how the bytes went.
+    pub(super) fn leaves_to_probes(
+        self,
+        route: &'static str,
+        endpoint: &'static str,
+        params: &Params,
+    ) -> Self {
+        self.leaves(route, endpoint, params, true)
+    }
+
+    fn leaves(
         mut self,
         route: &'static str,
         endpoint: &'static str,
         params: &Params,
+        settled_by_probes: bool,
     ) -> Self {
         let bytes = params.bytes;
         let same = |row: &&mut Unknown| row.route == route && row.endpoint == endpoint;
         if let Some(row) = self.unknown.iter_mut().find(same) {
             row.bytes += bytes;
         } else if bytes > 0 {
-            self.unknown.push(Unknown { route, endpoint, bytes });
+            self.unknown.push(Unknown { route, endpoint, bytes, settled_by_probes });
+        }
+        self
+    }
+
+    /// Adds bytes that change hands by reference, as the textbook says.
+    pub(super) fn passes_on(
+        self,
+        route: &'static str,
+        endpoint: &'static str,
+        params: &Params,
+    ) -> Self {
+        self.moves(route, endpoint, params).refers(route, params, false)
+    }
+
+    /// Adds bytes that change hands by reference, as only probes on functions see.
+    pub(super) fn links(self, route: &'static str, params: &Params) -> Self {
+        self.refers(route, params, true)
+    }
+
+    fn refers(mut self, route: &'static str, params: &Params, needs_probes: bool) -> Self {
+        let bytes = params.bytes;
+        if let Some(row) = self.references.iter_mut().find(|row| row.route == route) {
+            row.bytes += bytes;
+        } else if bytes > 0 {
+            self.references.push(Reference { route, bytes, needs_probes });
+        }
+        self
+    }
+
+    /// Adds bytes that were copied although the interface can do without.
+    pub(super) fn falls_back(
+        mut self,
+        route: &'static str,
+        reason: &'static str,
+        params: &Params,
+    ) -> Self {
+        if params.bytes > 0 {
+            self.fallbacks.push(Fallback { route, reason, bytes: params.bytes });
         }
         self
     }

@@ -40,15 +40,17 @@ pub(super) const SEND_ZERO_COPY: Case =
     Case::new("uring-send-zc", no_files, send_zero_copy, |params| {
         Expected::default()
             .moves("io_uring", "socket", params)
-            .leaves_unknown("io_uring", "socket", params)
+            .leaves_to_probes("io_uring", "socket", params)
+            .links("io_uring", params)
             .copies_in_truth("io_uring", "in_kernel", params)
+            .falls_back("io_uring", "receiver", params)
             .receives(params)
     })
     .needs("Linux 6.0, and io_uring enabled");
 
 /// Whole units of 4096 bytes, as the cases of direct I/O.
 pub(super) const DIRECT_READ: Case = Case::new("uring-direct-read", input, direct_read, |params| {
-    Expected::default().moves("io_uring", "file", &blocks(params))
+    Expected::default().passes_on("io_uring", "file", &blocks(params))
 })
 .needs("Linux 5.6, io_uring enabled, and a file system with direct I/O: ext4 or xfs");
 

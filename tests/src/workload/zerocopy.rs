@@ -14,20 +14,27 @@ const UNFINISHED: u64 = 8;
 
 /// Over the loopback the kernel copies all the same, and says so in the notice.
 pub(super) const SEND: Case = Case::new("msg-zerocopy", no_files, send, |params| {
-    expect(params).copies_in_truth("msg_zerocopy", "in_kernel", params)
+    expect(params)
+        .links("msg_zerocopy", params)
+        .copies_in_truth("msg_zerocopy", "in_kernel", params)
+        .falls_back("msg_zerocopy", "receiver", params)
 });
 
 /// The flag without the option of the socket, which makes it idle. To a
 /// measurement that does not follow options the bytes are as unknown.
 pub(super) const SEND_UNSET: Case =
     Case::new("msg-zerocopy-unset", no_files, send_unset, |params| {
-        expect(params).copies_in_truth("msg_zerocopy", "from_user", params)
+        expect(params).copies_in_truth("msg_zerocopy", "from_user", params).falls_back(
+            "msg_zerocopy",
+            "not_taken",
+            params,
+        )
     });
 
 fn expect(params: &Params) -> Expected {
     Expected::default()
         .moves("msg_zerocopy", "socket", params)
-        .leaves_unknown("msg_zerocopy", "socket", params)
+        .leaves_to_probes("msg_zerocopy", "socket", params)
         .receives(params)
 }
 

@@ -8,11 +8,11 @@ use zc_common::slot::Reading;
 
 use super::{attach, hook_of};
 use crate::{
-    cli::{Copies, Run},
+    cli::{self, Run},
     engine::{
         sampler::{self, Pace, Source},
         snapshot::Snapshot,
-        summary::Observed,
+        summary::Copies,
     },
     kernel::{loader::Kernel, object},
     server::{self, Served},
@@ -49,13 +49,13 @@ pub async fn run(flags: Run) -> Result<()> {
     })?;
     let kernel = attach(flags.limits)?;
     warn_of_gaps(&kernel);
-    let observed = Observed {
-        routes: super::observed(&kernel.attachments),
-        both: flags.copies == Copies::Both,
+    let copies = match flags.copies {
+        cli::Copies::Best => Copies::Best,
+        cli::Copies::Both => Copies::Both,
     };
-    let facts = facts(&kernel, observed);
+    let facts = facts(&kernel, copies);
     let down = facts.probes.iter().filter(|(_, hook)| hook.is_none()).map(|(probe, _)| *probe);
-    let coverage = Coverage { down: down.collect(), observed };
+    let coverage = Coverage { down: down.collect(), copies };
     let pace = Pace { interval: flags.interval, max_groups: flags.max_groups };
     let (asker, sampler) = sampler::start(kernel, pace);
     let mut latest = asker.latest.clone();
@@ -103,8 +103,8 @@ fn warn_of_gaps(kernel: &Kernel) {
     }
 }
 
-fn facts(kernel: &Kernel, observed: Observed) -> Facts {
+fn facts(kernel: &Kernel, copies: Copies) -> Facts {
     let probes =
         kernel.attachments.iter().map(|attachment| (attachment.probe.name, hook_of(attachment)));
-    Facts { probes: probes.collect(), object: object::digest(), observed }
+    Facts { probes: probes.collect(), object: object::digest(), copies }
 }

@@ -2,7 +2,8 @@
 
 use zc_common::{
     counter::{Counter, Tally},
-    flow::{Copies, Direction, Endpoint, Flow, Route},
+    fallback::{Fallback, Reason},
+    flow::{self, Direction, Endpoint, Flow, Route},
 };
 
 /// How a number came about.
@@ -36,7 +37,7 @@ pub struct Amount {
 
 /// What was moved by one route to one endpoint.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Moved {
+pub struct Transferred {
     /// The interface.
     pub route: Route,
     /// The far end.
@@ -60,42 +61,38 @@ pub struct Copied {
 
 /// What was moved, by route and endpoint; rows without a call are left out.
 #[must_use]
-pub fn moved(tally: &Tally) -> Vec<Moved> {
+pub fn transferred(tally: &Tally) -> Vec<Transferred> {
     sums(tally, |flow| Some((flow.row().route, flow.row().endpoint)))
-        .map(|((route, endpoint), amount)| Moved { route, endpoint, amount })
+        .map(|((route, endpoint), amount)| Transferred { route, endpoint, amount })
         .collect()
 }
 
-/// Which copies are measured, and which are shown.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct Observed {
-    /// By [`Route::index`]: whether every probe that sees its copies is up.
-    pub routes: [bool; Route::COUNT],
-    /// Whether what is measured is inferred as well, to compare the two.
-    pub both: bool,
-}
-
-impl Observed {
-    /// Whether measured copies take the place of what would be inferred from a flow.
-    fn covers(&self, flow: Flow) -> bool {
-        flow.row().hooked && self.routes[flow.row().route.index()]
-    }
+/// Which copies are shown.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Copies {
+    /// What was measured; inferred where nothing was.
+    #[default]
+    Best,
+    /// Also what is inferred where something was measured, to compare the two.
+    Both,
 }
 
 /// What was copied, by route, direction and quality: each byte once, unless both
 /// qualities are wanted.
 #[must_use]
-pub fn copied(tally: &Tally, observed: &Observed) -> Vec<Copied> {
+pub fn copied(tally: &Tally, copies: Copies) -> Vec<Copied> {
     let inferred = sums(tally, |flow| match flow.row().copies {
-        Copies::Once(direction) if observed.both || !observed.covers(flow) => {
+        flow::Copies::Once(direction) if copies == Copies::Both || !flow.row().seen => {
             Some((flow.row().route, direction))
         }
-        Copies::Once(_) | Copies::None | Copies::Unknown => None,
+        flow::Copies::Once(_)
+        | flow::Copies::None
+        | flow::Copies::Moved
+        | flow::Copies::Unknown => None,
     });
     let row =
         |quality| move |((route, direction), amount)| Copied { route, direction, quality, amount };
     measured(tally)
-        .filter(|((route, _), _)| observed.routes[route.index()])
         .map(row(Quality::Measured))
         .chain(inferred.map(row(Quality::Inferred)))
         .collect()
@@ -113,14 +110,29 @@ fn measured(tally: &Tally) -> impl Iterator<Item = ((Route, Direction), Amount)>
 
 /// What was moved without zc knowing what was copied, by route and endpoint.
 #[must_use]
-pub fn unknown(tally: &Tally, observed: &Observed) -> Vec<Moved> {
+pub fn unknown(tally: &Tally) -> Vec<Transferred> {
     sums(tally, |flow| {
         let row = flow.row();
-        let unknown = row.copies == Copies::Unknown && !observed.covers(flow);
+        let unknown = row.copies == flow::Copies::Unknown && !row.seen;
         unknown.then_some((row.route, row.endpoint))
     })
-    .map(|((route, endpoint), amount)| Moved { route, endpoint, amount })
+    .map(|((route, endpoint), amount)| Transferred { route, endpoint, amount })
     .collect()
+}
+
+/// What changed hands by reference, by route.
+pub fn moved(tally: &Tally) -> impl Iterator<Item = (Route, u64)> {
+    let rows = Route::ALL.iter().map(|route| (*route, tally[Counter::references(*route)]));
+    rows.filter(|(_, bytes)| *bytes > 0)
+}
+
+/// What was copied although the interface can do without, by route and reason.
+pub fn fallbacks(tally: &Tally) -> impl Iterator<Item = (Route, Reason, u64)> {
+    let rows = Fallback::ALL.iter().map(|fallback| {
+        let (route, reason) = fallback.row();
+        (route, reason, tally[Counter::fallback(*fallback)])
+    });
+    rows.filter(|(_, _, bytes)| *bytes > 0)
 }
 
 /// Sums the flows of each key, keys in the order they first stand in the table.
@@ -157,15 +169,13 @@ mod tests {
         tally
     }
 
-    const MEASURED: Observed = Observed { routes: [true; Route::COUNT], both: false };
-
     #[test]
     fn zero_filled_reads_move_but_copy_nothing() {
         let tally = tally(&[(Flow::ReadZero, 10), (Flow::ReadOther, 3)]);
-        let moved = moved(&tally);
-        assert_eq!(moved.len(), 1);
-        assert_eq!(moved[0].amount, Amount { bytes: 13, calls: 2 });
-        let copied = copied(&tally, &Observed::default());
+        let rows = transferred(&tally);
+        assert_eq!(rows.len(), 1);
+        assert_eq!(rows[0].amount, Amount { bytes: 13, calls: 2 });
+        let copied = copied(&tally, Copies::Best);
         assert_eq!(copied.len(), 1);
         assert_eq!(copied[0].amount, Amount { bytes: 3, calls: 1 });
     }
@@ -174,49 +184,39 @@ mod tests {
     fn each_byte_is_copied_uncopied_or_unknown() {
         for flow in Flow::ALL.iter().copied() {
             let tally = tally(&[(flow, 5)]);
-            let bytes = |rows: &[Moved]| rows.iter().map(|row| row.amount.bytes).sum::<u64>();
-            assert_eq!(bytes(&moved(&tally)), 5, "{flow:?}");
-            let observed = Observed::default();
-            let copied: u64 = copied(&tally, &observed).iter().map(|row| row.amount.bytes).sum();
-            let unknown = bytes(&unknown(&tally, &observed));
-            let expected = match flow.row().copies {
-                Copies::None => (0, 0),
-                Copies::Once(_) => (5, 0),
-                Copies::Unknown => (0, 5),
+            let bytes = |rows: &[Transferred]| rows.iter().map(|row| row.amount.bytes).sum::<u64>();
+            assert_eq!(bytes(&transferred(&tally)), 5, "{flow:?}");
+            let inferred =
+                |copies| copied(&tally, copies).iter().map(|row| row.amount.bytes).sum::<u64>();
+            let row = flow.row();
+            let (best, both, unknown) = match row.copies {
+                flow::Copies::None | flow::Copies::Moved => (0, 0, 0),
+                flow::Copies::Once(_) => (if row.seen { 0 } else { 5 }, 5, 0),
+                flow::Copies::Unknown => (0, 0, if row.seen { 0 } else { 5 }),
             };
-            assert_eq!((copied, unknown), expected, "{flow:?}");
+            assert_eq!(inferred(Copies::Best), best, "{flow:?}");
+            assert_eq!(inferred(Copies::Both), both, "{flow:?}");
+            assert_eq!(bytes(&super::unknown(&tally)), unknown, "{flow:?}");
         }
     }
 
-    /// Where probes are up, a call during which a copy was seen infers nothing, and
-    /// one during which none was seen still does.
+    /// A call of which something was seen infers nothing, one of which nothing was seen
+    /// still does; the two never share a series.
     #[test]
     fn what_is_measured_takes_the_place_of_what_is_inferred() {
         for flow in Flow::ALL.iter().copied().filter(|flow| flow.seen() != *flow) {
-            let Copies::Once(direction) = flow.row().copies else { panic!("{flow:?} copies") };
-            assert_eq!(flow.row().route, flow.seen().row().route, "{flow:?}");
-            assert_eq!(flow.row().copies, flow.seen().row().copies, "{flow:?}");
-            assert_eq!(flow.row().endpoint, flow.seen().row().endpoint, "{flow:?}");
+            let (row, twin) = (flow.row(), flow.seen().row());
+            assert!(!row.seen && twin.seen, "{flow:?}");
+            assert_eq!((row.route, row.endpoint), (twin.route, twin.endpoint), "{flow:?}");
+            assert_eq!(row.copies, twin.copies, "{flow:?}");
+            let flow::Copies::Once(direction) = row.copies else { continue };
             let mut tally = tally(&[(flow, 5), (flow.seen(), 7)]);
-            let (bytes, copies) = Counter::measured(flow.row().route, direction);
+            let (bytes, copies) = Counter::measured(row.route, direction);
             tally[bytes] = 8;
             tally[copies] = 1;
-            let shown = |observed: &Observed| {
-                let rows = copied(&tally, observed);
-                rows.iter().map(|row| (row.quality, row.amount.bytes)).collect::<Vec<_>>()
-            };
-            assert_eq!(shown(&MEASURED), [(Quality::Measured, 8), (Quality::Inferred, 5)]);
-            assert_eq!(shown(&Observed::default()), [(Quality::Inferred, 12)]);
-            let both = Observed { both: true, ..MEASURED };
-            assert_eq!(shown(&both), [(Quality::Measured, 8), (Quality::Inferred, 12)]);
+            let shown = copied(&tally, Copies::Best);
+            let shown: Vec<_> = shown.iter().map(|row| (row.quality, row.amount.bytes)).collect();
+            assert_eq!(shown, [(Quality::Measured, 8), (Quality::Inferred, 5)]);
         }
-    }
-
-    #[test]
-    fn what_the_textbook_leaves_open_is_known_where_it_is_measured() {
-        let tally = tally(&[(Flow::MsgZerocopy, 5), (Flow::SpliceOther, 3)]);
-        let unknown = unknown(&tally, &MEASURED);
-        assert_eq!(unknown.len(), 1);
-        assert_eq!(unknown[0].route, Route::Splice);
     }
 }

@@ -195,6 +195,18 @@ pub(super) static COPYING: &[Probe] = &[
         SENDS,
         &[returns("skb_splice_from_iter", &[(0, "sk_buff"), (1, "iov_iter")])],
     ),
+    newer(
+        "socket_sendpage",
+        "bytes that TCP takes by reference from a splice or sendfile (before 6.5)",
+        SENDS,
+        &[Hook { at_least: 5, ..returns("do_tcp_sendpages", &[(0, "sock")]) }],
+    ),
+    copying(
+        "reflink",
+        "bytes of files that share their blocks instead of copying them",
+        &[CopyFileRange],
+        &[Hook { at_least: 6, ..returns("generic_remap_file_range_prep", &[]) }],
+    ),
     copying(
         "copy_udp_send",
         "bytes copied into UDP and raw sockets",

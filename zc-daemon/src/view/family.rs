@@ -67,6 +67,13 @@ families! {
     UNKNOWN = "zc_copy_unknown_bytes_total", Counter, ["group", "route", "endpoint"],
         "Transferred bytes of which zc cannot tell whether the CPU copied them: they stand \
          in no series of zc_copied_bytes_total, and are not zero copies.";
+    MOVED = "zc_moved_bytes_total", Counter, ["group", "route"],
+        "Bytes that changed hands by reference, without a copy while the call ran. Of routes \
+         that the textbook settles it is what was transferred less what was seen copied; of \
+         others, what was seen linked.";
+    FALLBACK = "zc_fallback_bytes_total", Counter, ["group", "route", "reason"],
+        "Bytes seen copied although the interface can do without, by why; they stand in \
+         zc_copied_bytes_total too.";
     SYSCALLS = "zc_syscalls_total", Counter, ["group", "class"],
         "System calls that returned. Each is two mode switches.";
     SWITCHES = "zc_context_switches_total", Counter, ["group", "type"],
@@ -127,6 +134,7 @@ the daemon itself are those of every Prometheus client.
 fn labels() -> String {
     use zc_common::{
         counter::{Fault, Switch},
+        fallback::Reason,
         flow::{Direction, Endpoint, Route},
         slot::Lost,
         syscall::Class,
@@ -148,7 +156,8 @@ fn labels() -> String {
     page += &row("class", Class::ALL.iter().map(|class| class.name()));
     page += &row("type (switches)", Switch::ALL.iter().map(|switch| switch.name()));
     page += &row("type (faults)", Fault::ALL.iter().map(|fault| fault.name()));
-    page += &row("reason", Lost::ALL.iter().map(|lost| lost.name()).chain(["recursion"]));
+    page += &row("reason (fallback)", Reason::ALL.iter().map(|reason| reason.name()));
+    page += &row("reason (lost)", Lost::ALL.iter().map(|lost| lost.name()).chain(["recursion"]));
     page
 }
 

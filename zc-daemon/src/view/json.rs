@@ -8,7 +8,7 @@ use zc_common::{
 
 use crate::engine::{
     snapshot::{Process, Snapshot},
-    summary::{self, Observed},
+    summary::{self, Copies},
 };
 
 /// Which probes are down: what they measure is left out, as it is unknown, not
@@ -17,8 +17,8 @@ use crate::engine::{
 pub struct Coverage {
     /// Their names.
     pub down: Vec<&'static str>,
-    /// Which copies are measured.
-    pub observed: Observed,
+    /// Which copies are shown.
+    pub copies: Copies,
 }
 
 impl Coverage {
@@ -47,6 +47,8 @@ struct Row {
     transferred: Option<Vec<Transferred>>,
     copied: Option<Vec<Copied>>,
     copy_unknown: Option<Vec<Transferred>>,
+    moved: Option<Vec<Moved>>,
+    fallback: Option<Vec<Fallback>>,
     syscalls: Option<serde_json::Map<String, serde_json::Value>>,
     mode_switches: Option<u64>,
     context_switches: Switches,
@@ -68,6 +70,19 @@ struct Copied {
     quality: &'static str,
     bytes: u64,
     copies: u64,
+}
+
+#[derive(Serialize)]
+struct Moved {
+    route: &'static str,
+    bytes: u64,
+}
+
+#[derive(Serialize)]
+struct Fallback {
+    route: &'static str,
+    reason: &'static str,
+    bytes: u64,
 }
 
 #[derive(Serialize)]
@@ -98,9 +113,11 @@ fn row(process: &Process, coverage: &Coverage) -> Row {
         start_ns: process.key.start,
         comm: process.name.clone(),
         threads: process.threads,
-        transferred: moves.then(|| transferred(summary::moved(tally))),
-        copied: moves.then(|| copied(tally, &coverage.observed)),
-        copy_unknown: moves.then(|| transferred(summary::unknown(tally, &coverage.observed))),
+        transferred: moves.then(|| transferred(summary::transferred(tally))),
+        copied: moves.then(|| copied(tally, coverage.copies)),
+        copy_unknown: moves.then(|| transferred(summary::unknown(tally))),
+        moved: moves.then(|| moved(tally)),
+        fallback: moves.then(|| fallbacks(tally)),
         syscalls: calls_known.then(|| syscalls(tally)),
         mode_switches: calls_known.then_some(2 * calls),
         context_switches: Switches {
@@ -114,7 +131,7 @@ fn row(process: &Process, coverage: &Coverage) -> Row {
     }
 }
 
-fn transferred(rows: Vec<summary::Moved>) -> Vec<Transferred> {
+fn transferred(rows: Vec<summary::Transferred>) -> Vec<Transferred> {
     rows.into_iter()
         .map(|row| Transferred {
             route: row.route.name(),
@@ -125,8 +142,8 @@ fn transferred(rows: Vec<summary::Moved>) -> Vec<Transferred> {
         .collect()
 }
 
-fn copied(tally: &Tally, observed: &Observed) -> Vec<Copied> {
-    summary::copied(tally, observed)
+fn copied(tally: &Tally, copies: Copies) -> Vec<Copied> {
+    summary::copied(tally, copies)
         .into_iter()
         .map(|row| Copied {
             route: row.route.name(),
@@ -134,6 +151,20 @@ fn copied(tally: &Tally, observed: &Observed) -> Vec<Copied> {
             quality: row.quality.name(),
             bytes: row.amount.bytes,
             copies: row.amount.calls,
+        })
+        .collect()
+}
+
+fn moved(tally: &Tally) -> Vec<Moved> {
+    summary::moved(tally).map(|(route, bytes)| Moved { route: route.name(), bytes }).collect()
+}
+
+fn fallbacks(tally: &Tally) -> Vec<Fallback> {
+    summary::fallbacks(tally)
+        .map(|(route, reason, bytes)| Fallback {
+            route: route.name(),
+            reason: reason.name(),
+            bytes,
         })
         .collect()
 }

@@ -15,7 +15,7 @@ use zc_common::{
 use super::family::{self, Family, Type};
 use crate::engine::{
     snapshot::Snapshot,
-    summary::{self, Copied, Moved, Observed},
+    summary::{self, Copied, Copies, Transferred},
 };
 
 /// What is known of a probe: its name, and the hook it is attached to.
@@ -28,8 +28,8 @@ pub struct Facts {
     pub probes: Vec<ProbeState>,
     /// The start of the object's SHA-256.
     pub object: String,
-    /// Which copies are measured.
-    pub observed: Observed,
+    /// Which copies are shown.
+    pub copies: Copies,
 }
 
 /// Shows the latest snapshot.
@@ -66,7 +66,7 @@ impl Collector for Exposition {
 
     fn collect(&self) -> Vec<MetricFamily> {
         let snapshot = Arc::clone(&self.latest.borrow());
-        let mut families = groups(&snapshot, &self.facts.observed);
+        let mut families = groups(&snapshot, self.facts.copies);
         families.extend(of_itself(&snapshot, &self.facts));
         families.retain(|family| !family.get_metric().is_empty());
         families
@@ -77,7 +77,7 @@ impl Collector for Exposition {
 type Row = (Vec<&'static str>, u64);
 
 /// The families labelled by group.
-fn groups(snapshot: &Snapshot, observed: &Observed) -> Vec<MetricFamily> {
+fn groups(snapshot: &Snapshot, copies: Copies) -> Vec<MetricFamily> {
     let rows = |family, rows: &dyn Fn(&Tally) -> Vec<Row>| {
         let mut built = Builder::new(family);
         for group in &snapshot.groups {
@@ -88,12 +88,23 @@ fn groups(snapshot: &Snapshot, observed: &Observed) -> Vec<MetricFamily> {
         built.0
     };
     vec![
-        rows(family::TRANSFERRED, &|tally| moved(summary::moved(tally), |row| row.amount.bytes)),
-        rows(family::TRANSFERS, &|tally| moved(summary::moved(tally), |row| row.amount.calls)),
-        rows(family::COPIED, &|tally| copied(tally, observed, |row| row.amount.bytes)),
-        rows(family::COPIES, &|tally| copied(tally, observed, |row| row.amount.calls)),
+        rows(family::TRANSFERRED, &|tally| {
+            transferred(summary::transferred(tally), |row| row.amount.bytes)
+        }),
+        rows(family::TRANSFERS, &|tally| {
+            transferred(summary::transferred(tally), |row| row.amount.calls)
+        }),
+        rows(family::COPIED, &|tally| copied(tally, copies, |row| row.amount.bytes)),
+        rows(family::COPIES, &|tally| copied(tally, copies, |row| row.amount.calls)),
         rows(family::UNKNOWN, &|tally| {
-            moved(summary::unknown(tally, observed), |row| row.amount.bytes)
+            transferred(summary::unknown(tally), |row| row.amount.bytes)
+        }),
+        rows(family::MOVED, &|tally| {
+            summary::moved(tally).map(|(route, bytes)| (vec![route.name()], bytes)).collect()
+        }),
+        rows(family::FALLBACK, &|tally| {
+            let rows = summary::fallbacks(tally);
+            rows.map(|(route, reason, bytes)| (vec![route.name(), reason.name()], bytes)).collect()
         }),
         rows(family::SYSCALLS, &|tally| {
             nonzero(Class::ALL.iter().map(|c| (c.name(), tally[Count::syscalls(*c)])))
@@ -107,13 +118,13 @@ fn groups(snapshot: &Snapshot, observed: &Observed) -> Vec<MetricFamily> {
     ]
 }
 
-fn moved(rows: Vec<Moved>, value: fn(&Moved) -> u64) -> Vec<Row> {
+fn transferred(rows: Vec<Transferred>, value: fn(&Transferred) -> u64) -> Vec<Row> {
     rows.iter().map(|row| (vec![row.route.name(), row.endpoint.name()], value(row))).collect()
 }
 
-fn copied(tally: &Tally, observed: &Observed, value: fn(&Copied) -> u64) -> Vec<Row> {
+fn copied(tally: &Tally, copies: Copies, value: fn(&Copied) -> u64) -> Vec<Row> {
     let labels = |row: &Copied| vec![row.route.name(), row.direction.name(), row.quality.name()];
-    summary::copied(tally, observed).iter().map(|row| (labels(row), value(row))).collect()
+    summary::copied(tally, copies).iter().map(|row| (labels(row), value(row))).collect()
 }
 
 fn nonzero(rows: impl Iterator<Item = (&'static str, u64)>) -> Vec<Row> {

@@ -36,6 +36,9 @@ pub fn io_uring_complete_args(ctx: BtfTracePointContext) -> i32 {
 
 #[inline(always)]
 fn complete(request: u64, result: i32) {
+    let Some(slot) = threads::running() else { return };
+    // Whoever completes a request did it, or nothing was done but to wait for a device.
+    let evidence = charge::take_evidence(slot);
     if result <= 0 {
         return;
     }
@@ -52,7 +55,5 @@ fn complete(request: u64, result: i32) {
     }
     let file = memory::kernel::<u64>(request + u64::from(IO_KIOCB_FILE.load())).unwrap_or(0);
     let flow = classify::io_uring(opcode, File::at(file).kind());
-    if let Some(slot) = threads::running() {
-        charge::moved(slot, flow, result as u64);
-    }
+    charge::call(slot, flow, result as u64, evidence);
 }

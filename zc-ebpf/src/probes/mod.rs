@@ -5,6 +5,7 @@ mod io_uring;
 mod page_cache;
 mod pipes;
 mod process_vm;
+mod reflink;
 mod sched_process_exec;
 mod sched_switch;
 mod sockets;

@@ -5,9 +5,10 @@
 //! links pages.
 
 use aya_ebpf::{macros::fexit, programs::FExitContext};
+use zc_common::fallback::Reason;
 
 use crate::{
-    copies::{Way, of_file, of_socket, of_user},
+    copies::{Way, of_file, of_sink, of_user},
     iter::{Iter, Memory},
     memory::returned,
     settings::ARITY_IOMAP_WRITE,
@@ -89,7 +90,7 @@ pub fn generic_perform_write(ctx: FExitContext) -> i32 {
 /// that are a process' own.
 #[fexit(function = "generic_perform_write")]
 pub fn generic_perform_write_file(ctx: FExitContext) -> i32 {
-    of_socket(Way::Write, memory(&ctx, 1), 0, ctx.arg(3));
+    of_sink(Way::Write, memory(&ctx, 1), 0, ctx.arg(3), Reason::FileSink);
     0
 }
 

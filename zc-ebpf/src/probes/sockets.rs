@@ -104,6 +104,13 @@ fn account(bytes: i64) {
     }
 }
 
+/// Accounts for bytes that a socket takes by reference.
+#[inline(always)]
+fn link(bytes: i64) {
+    account(bytes);
+    copies::link(bytes);
+}
+
 /// What is accounted for within the socket function that ends.
 #[inline(always)]
 fn within() -> i64 {
@@ -148,7 +155,7 @@ pub fn skb_zerocopy_iter_stream(ctx: FExitContext) -> i32 {
         6 => memory::returned::<6>(&ctx),
         _ => 0,
     };
-    account(i64::from(linked as i32));
+    link(i64::from(linked as i32));
     if linked as i32 > 0 {
         let (_, flags) = message(ctx.arg(2));
         owners::note(ctx.arg(4), copies::current_route(flags));
@@ -166,7 +173,15 @@ pub fn skb_splice_from_iter(ctx: FExitContext) -> i32 {
         4 => memory::returned::<4>(&ctx),
         _ => 0,
     };
-    account(linked as i64);
+    link(linked as i64);
+    0
+}
+
+/// `ssize_t do_tcp_sendpages(struct sock *sk, struct page *page, int offset, size_t size,
+/// int flags)`, to 6.4 (net/ipv4/tcp.c): what a splice passes on by reference.
+#[fexit(function = "do_tcp_sendpages")]
+pub fn do_tcp_sendpages(ctx: FExitContext) -> i32 {
+    link(ctx.arg(5));
     0
 }
 

@@ -62,8 +62,7 @@ fn count(slot: *mut Slot, number: u32, registers: *const pt_regs, returned: u64)
         return;
     }
     charge::add(slot, Counter::syscall_at(look_up(&CLASSES, number) as usize), 1);
-    // SAFETY: `slot` points into `SLOTS`; the word is its owner's own.
-    let seen = unsafe { core::mem::take(&mut (*slot).seen) } != 0;
+    let evidence = charge::take_evidence(slot);
     if io == Io::None as u8 || returned == 0 || returned >= FIRST_ERROR {
         return;
     }
@@ -74,7 +73,7 @@ fn count(slot: *mut Slot, number: u32, registers: *const pt_regs, returned: u64)
     }
     let call = Call::new(registers, returned);
     if let Some((flow, bytes)) = transfer::decode(io, &call) {
-        charge::moved(slot, if seen { flow.seen() } else { flow }, bytes);
+        charge::call(slot, flow, bytes, evidence);
     }
 }
 
