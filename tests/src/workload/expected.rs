@@ -1,6 +1,7 @@
 //! The rows a run must leave, and how cases write them down.
 
 use super::Params;
+use super::sys::mem;
 
 /// Bytes moved by one route to or from one kind of endpoint.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -50,6 +51,9 @@ pub struct Expected {
     /// find. How many calls copied them is not known beforehand, so `copies` is that
     /// of the calls that the process made.
     pub measured: Vec<Copied>,
+    /// Bytes by which the measured row of the route `fault` may be larger: pages that
+    /// cases do not name, such as a stack's.
+    pub slack: u64,
     /// What may have been copied.
     pub unknown: Vec<Unknown>,
 }
@@ -133,6 +137,20 @@ impl Expected {
         self
     }
 
+    /// Adds whole pages copied by page faults, which no textbook of calls tells.
+    pub(super) fn copies_pages(mut self, pages: u64) -> Self {
+        let bytes = pages * mem::page_size() as u64;
+        let copied = Copied { route: "fault", direction: "in_kernel", bytes, copies: pages };
+        add(&mut self.measured, copied);
+        self
+    }
+
+    /// Allows page faults to copy so many pages more.
+    pub(super) fn and_up_to(mut self, pages: u64) -> Self {
+        self.slack += pages * mem::page_size() as u64;
+        self
+    }
+
     /// Adds the bytes of `params`, which may have been copied.
     pub(super) fn leaves_unknown(
         mut self,
@@ -199,6 +217,18 @@ mod tests {
         assert_eq!(
             expected.copied,
             [Copied { route: "read", direction: "to_user", bytes: 20, copies: 6 }]
+        );
+    }
+
+    #[test]
+    fn pages_are_copied_whole_and_the_textbook_does_not_say_so() {
+        let expected = Expected::default().copies_pages(3).copies_pages(1).and_up_to(2);
+        let page = mem::page_size() as u64;
+        assert!(expected.copied.is_empty());
+        assert_eq!(expected.slack, 2 * page);
+        assert_eq!(
+            expected.measured,
+            [Copied { route: "fault", direction: "in_kernel", bytes: 4 * page, copies: 4 }]
         );
     }
 

@@ -29,6 +29,7 @@ mod expected;
 mod files;
 mod memory;
 mod nothing;
+mod page_faults;
 mod pipes;
 mod processes;
 mod rings;
@@ -181,6 +182,7 @@ pub static CASES: &[Case] = &[
     sockets::UDP,
     sockets::UDP_SHORT,
     sockets::UNIX_MESSAGES,
+    sockets::UNIX_DATAGRAMS,
     sockets::UDP_BATCHES,
     sockets::PEEK,
     copies::SENDFILE_SOCKET,
@@ -199,6 +201,12 @@ pub static CASES: &[Case] = &[
     memory::MMAP_WRITE_SOCKET,
     memory::PROCESS_VM_READ,
     memory::PROCESS_VM_WRITE,
+    page_faults::READ_THEN_WRITTEN,
+    page_faults::WRITTEN,
+    page_faults::WRITTEN_BY_READ,
+    page_faults::SHARED,
+    page_faults::ZEROS,
+    page_faults::FORK,
     direct::READ,
     direct::READ_LATE,
     direct::WRITE,
@@ -213,6 +221,8 @@ pub static CASES: &[Case] = &[
     rings::DIRECT_READ,
     rings::SPLICE,
     rings::TEE,
+    rings::POLLED_READ,
+    rings::POLLED_SEND_RECV,
     rings::NOTHING,
     descriptors::BIG_FD,
     descriptors::FD_REUSE,
@@ -316,6 +326,13 @@ mod tests {
                     assert!(["to_user", "from_user", "in_kernel"].contains(&row.direction));
                     let moved = expected.moved.iter().filter(|moved| moved.route == row.route);
                     assert!(row.bytes <= moved.map(|moved| moved.bytes).sum(), "{}", case.name);
+                }
+                let mut seen_measured = HashSet::new();
+                for row in &expected.measured {
+                    assert!(row.route == "fault" || ROUTES.contains(&row.route), "{}", case.name);
+                    assert!(["to_user", "from_user", "in_kernel"].contains(&row.direction));
+                    assert!(row.bytes > 0 && row.copies > 0, "{}", case.name);
+                    assert!(seen_measured.insert((row.route, row.direction)), "{}", case.name);
                 }
                 for row in &expected.unknown {
                     assert!(seen.contains(&(row.route, row.endpoint)), "{}", case.name);

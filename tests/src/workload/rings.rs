@@ -16,6 +16,9 @@ use super::{Case, Expected, Params};
 
 const NEEDS_RINGS: &str = "Linux 5.6, and io_uring enabled";
 
+/// Before 5.11 it takes root, and files registered with the ring.
+const NEEDS_POLLED_RINGS: &str = "Linux 5.11, and io_uring enabled";
+
 pub(super) const READ: Case = Case::new("uring-read", input, read, expect_read).needs(NEEDS_RINGS);
 
 pub(super) const WRITE: Case =
@@ -27,14 +30,8 @@ pub(super) const READ_FIXED: Case =
 pub(super) const WRITE_FIXED: Case =
     Case::new("uring-write-fixed", input, write_fixed, expect_write).needs(NEEDS_RINGS);
 
-pub(super) const SEND_RECV: Case = Case::new("uring-send-recv", no_files, send_recv, |params| {
-    Expected::default()
-        .moves("io_uring", "socket", params)
-        .copies("io_uring", "from_user", params)
-        .moves("io_uring", "socket", params)
-        .copies("io_uring", "to_user", params)
-})
-.needs(NEEDS_RINGS);
+pub(super) const SEND_RECV: Case =
+    Case::new("uring-send-recv", no_files, send_recv, expect_send_recv).needs(NEEDS_RINGS);
 
 pub(super) const SEND_ZERO_COPY: Case =
     Case::new("uring-send-zc", no_files, send_zero_copy, |params| {
@@ -70,6 +67,14 @@ pub(super) const TEE: Case = Case::new("uring-tee", no_files, tee, |params| {
 })
 .needs("Linux 5.8, and io_uring enabled");
 
+/// The reads are done by the thread that takes the requests.
+pub(super) const POLLED_READ: Case =
+    Case::new("uring-sqpoll-read", input, polled_read, expect_read).needs(NEEDS_POLLED_RINGS);
+
+pub(super) const POLLED_SEND_RECV: Case =
+    Case::new("uring-sqpoll-send-recv", no_files, polled_send_recv, expect_send_recv)
+        .needs(NEEDS_POLLED_RINGS);
+
 /// Requests that move nothing, and requests that fail.
 pub(super) const NOTHING: Case =
     Case::new("uring-nothing", input, nothing, |_| Expected::default()).needs(NEEDS_RINGS);
@@ -82,8 +87,20 @@ fn expect_write(params: &Params) -> Expected {
     Expected::default().moves("io_uring", "file", params).copies("io_uring", "from_user", params)
 }
 
+fn expect_send_recv(params: &Params) -> Expected {
+    Expected::default()
+        .moves("io_uring", "socket", params)
+        .copies("io_uring", "from_user", params)
+        .moves("io_uring", "socket", params)
+        .copies("io_uring", "to_user", params)
+}
+
 fn new_ring() -> Result<Ring> {
-    let ring = requires(Ring::new(), libc::EPERM, "io_uring is disabled on this system")?;
+    opened(Ring::new())
+}
+
+fn opened(ring: std::io::Result<Ring>) -> Result<Ring> {
+    let ring = requires(ring, libc::EPERM, "io_uring is disabled on this system")?;
     super::step::done("io_uring_setup", ring)
 }
 
@@ -94,8 +111,15 @@ fn request(name: &str, result: std::io::Result<usize>, wanted: usize) -> Result<
 }
 
 fn read(params: &Params) -> Result<()> {
+    read_by(new_ring()?, params)
+}
+
+fn polled_read(params: &Params) -> Result<()> {
+    read_by(opened(Ring::polled())?, params)
+}
+
+fn read_by(mut ring: Ring, params: &Params) -> Result<()> {
     let file = open_data(params)?;
-    let mut ring = new_ring()?;
     let mut buffer = params.buffer()?;
     for chunk in params.chunks() {
         request("READ", ring.read(&file, &mut buffer[..chunk.len], chunk.at), chunk.len)?;
@@ -138,10 +162,17 @@ fn write_fixed(params: &Params) -> Result<()> {
 }
 
 fn send_recv(params: &Params) -> Result<()> {
+    send_recv_by(new_ring()?, params)
+}
+
+fn polled_send_recv(params: &Params) -> Result<()> {
+    send_recv_by(opened(Ring::polled())?, params)
+}
+
+fn send_recv_by(mut ring: Ring, params: &Params) -> Result<()> {
     // Local sockets: all that was sent is there at once, so that one request
     // receives it, also before MSG_WAITALL was honoured (Linux 5.19).
     let (near, far) = unix_pair(params)?;
-    let mut ring = new_ring()?;
     let mut buffer = params.buffer()?;
     for chunk in params.chunks() {
         let buffer = &mut buffer[..chunk.len];

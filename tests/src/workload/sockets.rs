@@ -2,7 +2,7 @@
 
 use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4, TcpListener, TcpStream, UdpSocket};
 use std::os::fd::AsFd;
-use std::os::unix::net::UnixStream;
+use std::os::unix::net::{UnixDatagram, UnixStream};
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail};
@@ -51,6 +51,12 @@ pub(super) const UDP_SHORT: Case =
 
 pub(super) const UNIX_MESSAGES: Case =
     Case::new("unix-sendmsg-recvmsg", no_files, unix_messages, expect_both);
+
+/// Chunks are at most 60000 bytes.
+pub(super) const UNIX_DATAGRAMS: Case =
+    Case::new("unix-dgram-send-recv", no_files, unix_datagrams, |params| {
+        expect_both(&params.in_chunks_of_at_most(DATAGRAM))
+    });
 
 /// Eight datagrams a call; chunks are at most 60000 bytes.
 pub(super) const UDP_BATCHES: Case =
@@ -221,6 +227,20 @@ fn unix_messages(params: &Params) -> Result<()> {
         let buffer = &mut buffer[..chunk.len];
         exactly("sendmsg", net::sendmsg(&near, buffer), chunk.len)?;
         exactly("recvmsg", net::recvmsg(&far, buffer, libc::MSG_WAITALL), chunk.len)?;
+    }
+    Ok(())
+}
+
+fn unix_datagrams(params: &Params) -> Result<()> {
+    let params = &params.in_chunks_of_at_most(DATAGRAM);
+    let (near, far) = UnixDatagram::pair().context("cannot make a pair of sockets")?;
+    far.set_read_timeout(Some(PATIENCE)).context("cannot limit the wait")?;
+    make_room_to_send(&near, params)?;
+    let mut buffer = params.buffer()?;
+    for chunk in params.chunks() {
+        let buffer = &mut buffer[..chunk.len];
+        exactly("send", net::send(&near, buffer, 0), chunk.len)?;
+        exactly("recv", net::recv(&far, buffer, 0), chunk.len)?;
     }
     Ok(())
 }

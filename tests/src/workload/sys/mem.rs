@@ -113,6 +113,43 @@ impl Deref for FileMap {
     }
 }
 
+/// The content of a file, mapped for writing.
+pub(in crate::workload) struct WritableMap(Mapping);
+
+impl WritableMap {
+    /// Maps the first `len` bytes of `file`; what is written stays in this process.
+    pub(in crate::workload) fn private(file: &File, len: usize) -> io::Result<Self> {
+        Self::new(file, len, libc::MAP_PRIVATE)
+    }
+
+    /// Maps the first `len` bytes of `file`, which must be open for writing too; what
+    /// is written goes to it.
+    pub(in crate::workload) fn shared(file: &File, len: usize) -> io::Result<Self> {
+        Self::new(file, len, libc::MAP_SHARED)
+    }
+
+    fn new(file: &File, len: usize, flags: libc::c_int) -> io::Result<Self> {
+        let protection = libc::PROT_READ | libc::PROT_WRITE;
+        Mapping::new(len, protection, flags, file.as_raw_fd()).map(Self)
+    }
+}
+
+impl Deref for WritableMap {
+    type Target = [u8];
+
+    fn deref(&self) -> &[u8] {
+        &self.0
+    }
+}
+
+impl DerefMut for WritableMap {
+    fn deref_mut(&mut self) -> &mut [u8] {
+        // SAFETY: the mapping is writable for `len` bytes, this is the only reference
+        // to it, and no case maps or writes the same file elsewhere at that time.
+        unsafe { slice::from_raw_parts_mut(self.0.start.as_ptr(), self.0.len) }
+    }
+}
+
 /// The size of a page of memory.
 pub(in crate::workload) fn page_size() -> usize {
     // SAFETY: no memory is passed.
