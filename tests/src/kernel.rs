@@ -20,7 +20,7 @@ pub fn version() -> (u32, u32) {
 #[must_use]
 pub fn first_with(case: &str) -> Option<(u32, u32)> {
     match case {
-        "uring-send-zc" => Some((6, 0)),
+        "uring-send-zc" | "uring-send-zc-veth" => Some((6, 0)),
         "splice-zero-pipe" => Some((6, 5)),
         _ => None,
     }

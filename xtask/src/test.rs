@@ -18,7 +18,7 @@ use crate::{
 };
 
 /// What the root tests run besides what they build.
-const PACKAGES: &[&str] = &["strace", "python3"];
+const PACKAGES: &[&str] = &["iproute2", "strace", "python3"];
 
 /// Tests that need programs a guest does not have.
 const HOST_ONLY: &[&str] = &["tools"];

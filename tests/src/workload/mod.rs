@@ -28,6 +28,7 @@ mod direct;
 mod expected;
 mod files;
 mod memory;
+mod networks;
 mod nothing;
 mod page_faults;
 mod pipes;
@@ -211,6 +212,7 @@ pub static CASES: &[Case] = &[
     direct::READ_LATE,
     direct::WRITE,
     zerocopy::SEND,
+    zerocopy::SEND_VETH,
     zerocopy::SEND_UNSET,
     rings::READ,
     rings::WRITE,
@@ -218,6 +220,7 @@ pub static CASES: &[Case] = &[
     rings::WRITE_FIXED,
     rings::SEND_RECV,
     rings::SEND_ZERO_COPY,
+    rings::SEND_ZERO_COPY_VETH,
     rings::DIRECT_READ,
     rings::SPLICE,
     rings::TEE,

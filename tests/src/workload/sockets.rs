@@ -82,19 +82,21 @@ fn expect_both(params: &Params) -> Expected {
 /// A TCP connection within this process: its two ends, the first of which takes
 /// a whole chunk while the second does not read.
 pub(super) fn tcp_pair(params: &Params) -> Result<(TcpStream, TcpStream)> {
-    let connect = || {
-        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
-        let near = TcpStream::connect(listener.local_addr()?)?;
-        let (far, _) = listener.accept()?;
-        // No chunk waits for the acknowledgement of the last one.
-        near.set_nodelay(true)?;
-        for end in [&near, &far] {
-            end.set_read_timeout(Some(PATIENCE))?;
-            end.set_write_timeout(Some(PATIENCE))?;
-        }
-        std::io::Result::Ok((near, far))
-    };
-    let (near, far) = connect().context("cannot connect to itself by TCP")?;
+    let listener =
+        TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).context("cannot listen to itself")?;
+    connect(&listener, params).context("cannot connect to itself by TCP")
+}
+
+/// A connection to `listener`, as [`tcp_pair`].
+pub(super) fn connect(listener: &TcpListener, params: &Params) -> Result<(TcpStream, TcpStream)> {
+    let near = TcpStream::connect(listener.local_addr()?)?;
+    let (far, _) = listener.accept()?;
+    // No chunk waits for the acknowledgement of the last one.
+    near.set_nodelay(true)?;
+    for end in [&near, &far] {
+        end.set_read_timeout(Some(PATIENCE))?;
+        end.set_write_timeout(Some(PATIENCE))?;
+    }
     make_room_to_send(&near, params)?;
     Ok((near, far))
 }

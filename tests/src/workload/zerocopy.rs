@@ -7,7 +7,7 @@ use anyhow::{Result, bail};
 use super::sockets::tcp_pair;
 use super::step::{done, exactly, no_files, requires};
 use super::sys::net;
-use super::{Case, Expected, Params};
+use super::{Case, Expected, Params, networks};
 
 /// Sends that may be unfinished at a time: the memory of their notices is limited.
 const UNFINISHED: u64 = 8;
@@ -16,6 +16,14 @@ const UNFINISHED: u64 = 8;
 pub(super) const SEND: Case = Case::new("msg-zerocopy", no_files, send, |params| {
     expect(params).copies_in_truth("msg_zerocopy", "in_kernel", params)
 });
+
+/// Between two networks of one machine the receiver gets a copy too: what may wait
+/// in a socket for long must not be memory of the sender.
+pub(super) const SEND_VETH: Case =
+    Case::new("msg-zerocopy-veth", no_files, send_between_networks, |params| {
+        expect(params).copies_in_truth("msg_zerocopy", "in_kernel", params)
+    })
+    .needs(networks::NEEDS);
 
 /// The flag without the option of the socket, which makes it idle. To a
 /// measurement that does not follow options the bytes are as unknown.
@@ -32,20 +40,27 @@ fn expect(params: &Params) -> Expected {
 }
 
 fn send(params: &Params) -> Result<()> {
-    let (near, far) = tcp_pair(params)?;
-    let set = net::set_option(&near, libc::SO_ZEROCOPY, 1);
+    send_over(&tcp_pair(params)?, params)
+}
+
+fn send_between_networks(params: &Params) -> Result<()> {
+    send_over(&networks::tcp_pair(params)?, params)
+}
+
+fn send_over((near, far): &(TcpStream, TcpStream), params: &Params) -> Result<()> {
+    let set = net::set_option(near, libc::SO_ZEROCOPY, 1);
     done("SO_ZEROCOPY", requires(set, libc::ENOPROTOOPT, "SO_ZEROCOPY needs Linux 4.14")?)?;
     let mut into = params.buffer()?;
     let from = params.buffer()?;
     let mut unfinished = 0;
     for chunk in params.chunks() {
-        exactly("send", net::send(&near, &from[..chunk.len], libc::MSG_ZEROCOPY), chunk.len)?;
+        exactly("send", net::send(near, &from[..chunk.len], libc::MSG_ZEROCOPY), chunk.len)?;
         unfinished += 1;
         let into = &mut into[..chunk.len];
-        exactly("recv", net::recv(&far, into, libc::MSG_WAITALL), chunk.len)?;
-        finish(&near, &mut unfinished, UNFINISHED)?;
+        exactly("recv", net::recv(far, into, libc::MSG_WAITALL), chunk.len)?;
+        finish(near, &mut unfinished, UNFINISHED)?;
     }
-    finish(&near, &mut unfinished, 0)
+    finish(near, &mut unfinished, 0)
 }
 
 /// Takes notices until `most` sends at most are unfinished.
