@@ -41,7 +41,8 @@ fn main() -> ExitCode {
 }
 
 fn check(daemon: &Daemon, case: &Case, prefix: &str, (bytes, chunk): (u64, u64)) -> Result<()> {
-    let stage = Stage::new()?;
+    let shares = case.name.starts_with("reflink-");
+    let stage = if shares { Stage::sharing_blocks()? } else { Stage::new()? };
     let params = Params { bytes, chunk, dir: stage.path().to_owned() };
     let (null, real) = (format!("{prefix}-null"), format!("{prefix}-run"));
     let second = format!("{prefix}-second");
@@ -64,9 +65,8 @@ fn check(daemon: &Daemon, case: &Case, prefix: &str, (bytes, chunk): (u64, u64))
     let missed = daemon.missed()?;
     start(&null, "run", "0")?;
     let cannot = start(&real, "run", "1")? == CANNOT_RUN;
-    let first = kernel::first_with(case.name);
-    let too_old = first.is_some_and(|first| kernel::version() < first);
-    ensure!(cannot == too_old, "cannot run: {cannot}, though the case needs kernel {first:?}");
+    let must = kernel::runs(case.name, &params.dir);
+    ensure!(cannot != must, "it cannot run: {cannot}, but on this kernel it must: {must}");
     if cannot {
         return Ok(());
     }

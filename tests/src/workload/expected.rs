@@ -115,12 +115,22 @@ impl Expected {
     /// Adds one copy of the bytes of `params` that the textbook says and that no
     /// probe can see.
     pub(super) fn copies_unseen(
-        mut self,
+        self,
         route: &'static str,
         direction: &'static str,
         params: &Params,
     ) -> Self {
-        let (bytes, copies) = (params.bytes, params.calls());
+        self.copies_unseen_in(route, direction, params.bytes, params.calls())
+    }
+
+    /// Adds bytes that so many calls copied by the textbook, and no probe can see.
+    pub(super) fn copies_unseen_in(
+        mut self,
+        route: &'static str,
+        direction: &'static str,
+        bytes: u64,
+        copies: u64,
+    ) -> Self {
         add(&mut self.copied, Copied { route, direction, bytes, copies });
         self
     }

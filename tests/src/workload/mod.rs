@@ -33,11 +33,13 @@ mod nothing;
 mod page_faults;
 mod pipes;
 mod processes;
+mod reflinks;
 mod rings;
 mod sockets;
 mod splices;
 mod step;
 mod sys;
+mod tls;
 mod zerocopy;
 
 use std::path::PathBuf;
@@ -190,6 +192,8 @@ pub static CASES: &[Case] = &[
     copies::SENDFILE_FILE,
     copies::SENDFILE_PIPE,
     copies::COPY_FILE_RANGE,
+    reflinks::COPY_FILE_RANGE,
+    reflinks::CLONE,
     splices::FILE_PIPE_SOCKET,
     splices::FILE_PIPE_FILE,
     splices::ZERO_PIPE,
@@ -214,6 +218,9 @@ pub static CASES: &[Case] = &[
     zerocopy::SEND,
     zerocopy::SEND_VETH,
     zerocopy::SEND_UNSET,
+    tls::SEND,
+    tls::SEND_MORE,
+    tls::SENDFILE,
     rings::READ,
     rings::WRITE,
     rings::READ_FIXED,
