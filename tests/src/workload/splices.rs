@@ -10,6 +10,9 @@ use super::step::{exactly, input, no_files, open_data, open_out, requires};
 use super::sys::{fd, net};
 use super::{Case, Expected, Params};
 
+/// What TCP sends over the loopback in one piece, whatever its windows.
+const ARRIVAL: u64 = 16_384;
+
 pub(super) const FILE_PIPE_SOCKET: Case =
     Case::new("splice-file-pipe-socket", input, file_pipe_socket, |params| {
         Expected::default()
@@ -25,6 +28,18 @@ pub(super) const FILE_PIPE_FILE: Case =
             "in_kernel",
             params,
         )
+    });
+
+/// The pages received go to the pipe as they are, and are copied to the file.
+/// Chunks are at most 16384 bytes, so that each arrives as a whole.
+pub(super) const SOCKET_PIPE_FILE: Case =
+    Case::new("splice-socket-pipe-file", input, socket_pipe_file, |params| {
+        let params = &params.in_chunks_of_at_most(ARRIVAL);
+        Expected::default()
+            .sends(params)
+            .moves("splice", "pipe", params)
+            .moves("splice", "file", params)
+            .copies("splice", "in_kernel", params)
     });
 
 pub(super) const ZERO_PIPE: Case = Case::new("splice-zero-pipe", no_files, zero_pipe, |params| {
@@ -82,6 +97,20 @@ fn file_pipe_file(params: &Params) -> Result<()> {
     let (read, write) = pipe_for(params)?;
     for chunk in params.chunks() {
         exactly("splice", fd::splice(&file, &write, chunk.len, 0), chunk.len)?;
+        exactly("splice", fd::splice(&read, &out, chunk.len, 0), chunk.len)?;
+    }
+    Ok(())
+}
+
+fn socket_pipe_file(params: &Params) -> Result<()> {
+    let out = open_out(params)?;
+    let params = &params.in_chunks_of_at_most(ARRIVAL);
+    let (read, write) = pipe_for(params)?;
+    let (near, far) = tcp_pair(params)?;
+    let buffer = params.buffer()?;
+    for chunk in params.chunks() {
+        exactly("send", net::send(&near, &buffer[..chunk.len], 0), chunk.len)?;
+        exactly("splice", fd::splice(&far, &write, chunk.len, 0), chunk.len)?;
         exactly("splice", fd::splice(&read, &out, chunk.len, 0), chunk.len)?;
     }
     Ok(())

@@ -218,6 +218,17 @@ pub(in crate::workload) fn wait_for_notice(
     Ok(value(unsafe { libc::poll(&raw mut entry, 1, milliseconds) })? > 0)
 }
 
+/// Waits until something was received, for `milliseconds` at most.
+pub(in crate::workload) fn wait_for_bytes(
+    socket: impl AsFd,
+    milliseconds: libc::c_int,
+) -> io::Result<bool> {
+    let socket = socket.as_fd().as_raw_fd();
+    let mut entry = libc::pollfd { fd: socket, events: libc::POLLIN, revents: 0 };
+    // SAFETY: one entry is passed, and it is writable.
+    Ok(value(unsafe { libc::poll(&raw mut entry, 1, milliseconds) })? > 0)
+}
+
 /// An address as the kernel takes it.
 fn address(address: SocketAddrV4) -> io::Result<libc::sockaddr_in> {
     Ok(libc::sockaddr_in {
