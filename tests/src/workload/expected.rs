@@ -3,6 +3,11 @@
 use super::Params;
 use super::sys::mem;
 
+/// The most pages that parent and child of a fork write beside those of a case: their
+/// stacks, and the data of the program and its libraries. Seven at most were seen
+/// (5.10, 6.1, 6.12, 7.3); other programs may be laid out otherwise.
+const STRAY: u64 = 16;
+
 /// Bytes moved by one route to or from one kind of endpoint.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Moved {
@@ -155,9 +160,9 @@ impl Expected {
         self
     }
 
-    /// Allows page faults to copy so many pages more.
-    pub(super) fn and_up_to(mut self, pages: u64) -> Self {
-        self.slack += pages * mem::page_size() as u64;
+    /// Allows page faults to copy what a fork leaves to be copied beside the case's own.
+    pub(super) fn forks(mut self) -> Self {
+        self.slack += STRAY * mem::page_size() as u64;
         self
     }
 
@@ -232,10 +237,10 @@ mod tests {
 
     #[test]
     fn pages_are_copied_whole_and_the_textbook_does_not_say_so() {
-        let expected = Expected::default().copies_pages(3).copies_pages(1).and_up_to(2);
+        let expected = Expected::default().copies_pages(3).copies_pages(1).forks();
         let page = mem::page_size() as u64;
         assert!(expected.copied.is_empty());
-        assert_eq!(expected.slack, 2 * page);
+        assert_eq!(expected.slack, STRAY * page);
         assert_eq!(
             expected.measured,
             [Copied { route: "fault", direction: "in_kernel", bytes: 4 * page, copies: 4 }]
