@@ -19,12 +19,17 @@ pub(super) const NEEDS: &str = "root, veth, and ip of iproute2 or of busybox";
 const NEAR: Ipv4Addr = Ipv4Addr::new(192, 0, 2, 1);
 const FAR: Ipv4Addr = Ipv4Addr::new(192, 0, 2, 2);
 
+/// Forbids to send again what is only late by a few milliseconds (tail loss probes):
+/// on a slow machine it is not lost, and would be copied twice.
+const NO_PROBES: &str = "echo 0 >/proc/sys/net/ipv4/tcp_early_retrans";
+
 /// A TCP connection from one network to another, as [`super::sockets::tcp_pair`].
 ///
 /// The networks go with their last sockets. This process must have one thread.
 pub(super) fn tcp_pair(params: &Params) -> Result<(TcpStream, TcpStream)> {
     process::keep_one_arena();
     process::leave_network().context("cannot make a network; it takes root")?;
+    program("sh", &["-c", NO_PROBES])?;
     let far = thread::spawn(listen_far).join().map_err(|_| anyhow!("a thread panicked"))??;
     ip(&["addr", "add", &format!("{NEAR}/24"), "dev", "veth1"])?;
     ip(&["link", "set", "veth1", "up"])?;
@@ -43,9 +48,14 @@ fn listen_far() -> Result<TcpListener> {
 
 /// Runs `ip` in the network of this thread.
 fn ip(arguments: &[&str]) -> Result<()> {
-    let mut command = Command::new("ip");
+    program("ip", arguments).context("it is part of iproute2, and of busybox")
+}
+
+/// Runs a program in the network of this thread.
+fn program(name: &str, arguments: &[&str]) -> Result<()> {
+    let mut command = Command::new(name);
     command.args(arguments).stdin(Stdio::null()).stdout(Stdio::null());
-    let status = command.status().context("cannot run ip; install iproute2")?;
-    ensure!(status.success(), "ip {} ended with {status}", arguments.join(" "));
+    let status = command.status().with_context(|| format!("cannot run {name}"))?;
+    ensure!(status.success(), "{name} {} ended with {status}", arguments.join(" "));
     Ok(())
 }

@@ -14,6 +14,11 @@ use super::{Case, Chunk, Expected, Params};
 /// The most bytes of one datagram; chunks are clamped to it.
 const DATAGRAM: u64 = 60_000;
 
+/// What TCP sends over the loopback as one segment, whatever its windows. Of several,
+/// the last may be sent again before it is acknowledged, when it is late by a few
+/// milliseconds (a tail loss probe); what was sent by reference is then copied twice.
+pub(super) const PIECE: u64 = 16_384;
+
 /// Datagrams of one call of `sendmmsg(2)` and `recvmmsg(2)`.
 const BATCH: usize = 8;
 

@@ -5,13 +5,10 @@ use std::fs::{File, OpenOptions};
 use anyhow::{Context as _, Result};
 
 use super::pipes::pipe_for;
-use super::sockets::tcp_pair;
+use super::sockets::{PIECE, tcp_pair};
 use super::step::{exactly, input, no_files, open_data, open_out, requires};
 use super::sys::{fd, net};
 use super::{Case, Expected, Params};
-
-/// What TCP sends over the loopback in one piece, whatever its windows.
-const ARRIVAL: u64 = 16_384;
 
 pub(super) const FILE_PIPE_SOCKET: Case =
     Case::new("splice-file-pipe-socket", input, file_pipe_socket, |params| {
@@ -34,7 +31,7 @@ pub(super) const FILE_PIPE_FILE: Case =
 /// Chunks are at most 16384 bytes, so that each arrives as a whole.
 pub(super) const SOCKET_PIPE_FILE: Case =
     Case::new("splice-socket-pipe-file", input, socket_pipe_file, |params| {
-        let params = &params.in_chunks_of_at_most(ARRIVAL);
+        let params = &params.in_chunks_of_at_most(PIECE);
         Expected::default()
             .sends(params)
             .moves("splice", "pipe", params)
@@ -104,7 +101,7 @@ fn file_pipe_file(params: &Params) -> Result<()> {
 
 fn socket_pipe_file(params: &Params) -> Result<()> {
     let out = open_out(params)?;
-    let params = &params.in_chunks_of_at_most(ARRIVAL);
+    let params = &params.in_chunks_of_at_most(PIECE);
     let (read, write) = pipe_for(params)?;
     let (near, far) = tcp_pair(params)?;
     let buffer = params.buffer()?;
