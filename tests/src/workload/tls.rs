@@ -79,9 +79,8 @@ fn received(params: &Params) -> Expected {
     )
 }
 
-/// Whether the AES-GCM of highest priority may finish after the call, as that of
-/// x86's AES instructions did before 6.16. The kernel then takes a copy of the plain
-/// text (`tls_sw_sendmsg`, `async_capable`).
+/// Whether the AES-GCM of highest priority may finish after the call. The kernel then
+/// takes a copy of the plain text (`async_capable` in `net/tls/tls_sw.c`, Linux 6.12).
 fn cipher_is_late() -> bool {
     let ciphers = fs::read_to_string("/proc/crypto").unwrap_or_default();
     late(&ciphers)
