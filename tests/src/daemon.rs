@@ -84,14 +84,24 @@ impl Daemon {
         Metrics::parse(&self.page("/metrics")?)
     }
 
-    /// How often the kernel skipped a program because it was preempted on the CPU
-    /// (from 7.0), as zc says itself.
+    /// How often the kernel skipped a program on a tracepoint because it was preempted on
+    /// the CPU (from 7.0), as zc says itself.
     ///
     /// # Errors
     ///
     /// As [`Self::metrics`].
     pub fn missed(&self) -> Result<u64> {
         self.metrics()?.value("zc_lost_total", ("reason", "recursion"))
+    }
+
+    /// The same of programs on functions, which any kernel may preempt: then a copy is
+    /// not seen, and inferred instead.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::metrics`].
+    pub fn missed_copies(&self) -> Result<u64> {
+        self.metrics()?.value("zc_lost_total", ("reason", "recursion_copying"))
     }
 
     /// The entry of one process in `/api/v1/processes`.

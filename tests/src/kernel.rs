@@ -1,5 +1,15 @@
 //! What the running kernel can do, by its release.
 
+use std::{env, fs, path::Path};
+
+/// The environment variable that names a folder on a file system that shares blocks
+/// between files.
+pub const REFLINK: &str = "ZC_REFLINK";
+
+/// The magic numbers of such file systems (`linux/magic.h`).
+const XFS: u64 = 0x5846_5342;
+const BTRFS: u64 = 0x9123_683e;
+
 /// The running kernel's version.
 ///
 /// # Panics
@@ -20,10 +30,42 @@ pub fn version() -> (u32, u32) {
 #[must_use]
 pub fn first_with(case: &str) -> Option<(u32, u32)> {
     match case {
-        "uring-send-zc" => Some((6, 0)),
+        "uring-send-zc" | "uring-send-zc-veth" => Some((6, 0)),
         "splice-zero-pipe" => Some((6, 5)),
         _ => None,
     }
+}
+
+/// Whether a case must run here, with its files in `folder`. Where it need not, it
+/// must say that it cannot.
+#[must_use]
+pub fn runs(case: &str, folder: &Path) -> bool {
+    let known = first_with(case).is_none_or(|first| version() >= first);
+    known
+        && match case.split_once('-') {
+            Some(("ktls", _)) => has_tls(),
+            Some(("reflink", _)) => shares_blocks(folder),
+            _ => true,
+        }
+}
+
+/// Whether the kernel has its own TLS. It is a module that distributions may leave
+/// out; Debian's kernels for clouds, which the guests run, have it since 6.1.
+fn has_tls() -> bool {
+    let there = fs::read_to_string("/proc/sys/net/ipv4/tcp_available_ulp");
+    let there = there.is_ok_and(|names| names.split_whitespace().any(|name| name == "tls"));
+    let debian = zc_daemon::host::kernel_release().ends_with("-cloud-amd64");
+    there || (debian && version() >= (6, 1))
+}
+
+/// Whether two files in `folder` can share blocks: where a file system that can was
+/// provided, nothing else counts.
+fn shares_blocks(folder: &Path) -> bool {
+    let able = |about: rustix::fs::StatFs| {
+        let kind = about.f_type.cast_unsigned();
+        kind == XFS || kind == BTRFS
+    };
+    env::var_os(REFLINK).is_some() || rustix::fs::statfs(folder).is_ok_and(able)
 }
 
 /// Whether the io_uring tracepoint names its request (5.19).
@@ -37,7 +79,7 @@ pub fn shows_rings() -> bool {
 #[must_use]
 pub fn hooks_functions() -> bool {
     let list = "/sys/kernel/tracing/available_filter_functions";
-    let first = std::fs::File::open(list).and_then(|mut file| {
+    let first = fs::File::open(list).and_then(|mut file| {
         use std::io::Read as _;
         file.read(&mut [0])
     });
@@ -49,6 +91,12 @@ pub fn hooks_functions() -> bool {
 #[must_use]
 pub fn shows_numbers() -> bool {
     version() >= (5, 15)
+}
+
+/// Whether every copy that a fault makes of a page goes by a function that can be hooked.
+#[must_use]
+pub fn shows_pages_copied() -> bool {
+    version() >= (6, 12)
 }
 
 /// Whether this kernel has none of the functions of a probe, or has them in `lib/`.

@@ -9,6 +9,8 @@ use std::{
 
 use anyhow::{Context as _, Result, ensure};
 
+use crate::kernel::REFLINK;
+
 /// Where the built programs are: `ZC_BIN`, else beside this test's own folder.
 ///
 /// # Errors
@@ -38,9 +40,23 @@ impl Stage {
     /// If it cannot be made.
     pub fn new() -> Result<Self> {
         let parent = env::var_os("ZC_STAGE").map_or_else(env::temp_dir, PathBuf::from);
+        Self::within(&parent)
+    }
+
+    /// One where files can share blocks, if `ZC_REFLINK` names a folder for it; else
+    /// as [`Self::new`].
+    ///
+    /// # Errors
+    ///
+    /// If it cannot be made.
+    pub fn sharing_blocks() -> Result<Self> {
+        env::var_os(REFLINK).map_or_else(Self::new, |parent| Self::within(Path::new(&parent)))
+    }
+
+    fn within(parent: &Path) -> Result<Self> {
         let folder = tempfile::Builder::new()
             .prefix("zc-test-")
-            .tempdir_in(&parent)
+            .tempdir_in(parent)
             .with_context(|| format!("no room for a test in {}", parent.display()))?;
         Ok(Self { folder })
     }

@@ -119,7 +119,9 @@ fn expected(probe: &Probe) -> State {
         State::Up
     } else if kernel::has_no(probe.name) {
         State::Missing
-    } else if probe.name == "reflink" && !kernel::shows_numbers() {
+    } else if probe.name == "reflink" && !kernel::shows_numbers()
+        || probe.name == "copy_on_write" && !kernel::shows_pages_copied()
+    {
         State::Down
     } else if kernel::hooks_functions() {
         State::Up

@@ -18,7 +18,7 @@ use crate::{
 };
 
 /// What the root tests run besides what they build.
-const PACKAGES: &[&str] = &["strace", "python3"];
+const PACKAGES: &[&str] = &["iproute2", "strace", "python3"];
 
 /// Tests that need programs a guest does not have.
 const HOST_ONLY: &[&str] = &["tools"];
@@ -186,7 +186,8 @@ fn guest(built: &Built, command: Option<&str>) -> Guest {
         format!("code=0\n{}\n{LOCK_DOWN}\n{}\nexit $code", open.join("\n"), run(LOCKED_DOWN))
     };
     let command = command.map_or_else(run_tests, str::to_owned);
-    let environment = "export PATH=$PATH:/payload ZC_BIN=/payload ZC_STAGE=/mnt";
+    let environment = "export PATH=$PATH:/payload ZC_BIN=/payload ZC_STAGE=/mnt \
+        ZC_REFLINK=/mnt/reflink";
     let tests = tests.iter().map(|(name, path)| place(path, &format!("test-{name}")));
     Guest {
         binaries: programs.into_iter().chain(tests).collect(),
@@ -194,6 +195,7 @@ fn guest(built: &Built, command: Option<&str>) -> Guest {
         // With two emulated processors guests hung more often; why is not known.
         cpus: 1,
         disk_mib: Some(128),
+        reflink_disk: true,
         timeout: Duration::from_secs(480),
         echo: true,
         ..Guest::new(format!("{environment}\n{command}"))

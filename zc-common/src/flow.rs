@@ -140,7 +140,6 @@ macro_rules! flows {
             /// nothing has no such twin.
             #[must_use]
             #[inline(always)]
-            #[expect(clippy::wildcard_enum_match_arm, reason = "only flows with a twin are named")]
             pub const fn seen(self) -> Self {
                 match self {
                     $($(Self::$variant => Self::$twin,)?)+

@@ -179,6 +179,12 @@ fn print_expected(case: &Case, params: &Params) -> Result<()> {
     for row in &expected.copied {
         writeln!(out, "copied {} {} {} {}", row.route, row.direction, row.bytes, row.copies)?;
     }
+    for row in &expected.measured {
+        writeln!(out, "measured {} {} {} {}", row.route, row.direction, row.bytes, row.copies)?;
+    }
+    if expected.slack > 0 {
+        writeln!(out, "slack {}", expected.slack)?;
+    }
     for row in &expected.unknown {
         writeln!(out, "unknown {} {} {}", row.route, row.endpoint, row.bytes)?;
     }

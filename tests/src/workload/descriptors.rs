@@ -42,7 +42,7 @@ pub(super) const FD_REUSE: Case = Case::new("fd-reuse", input, reuse, |params| {
 
 /// Half-way, a child closes the number in its own table and puts a pipe there.
 pub(super) const OTHER_TABLE: Case =
-    Case::new("close-on-other-table", input, other_table, expect_read);
+    Case::new("close-on-other-table", input, other_table, |params| expect_read(params).forks());
 
 /// Half-way, a child that shares the table replaces the file by a pipe.
 pub(super) const SHARED_TABLE: Case =
@@ -56,6 +56,7 @@ pub(super) const SHARED_TABLE: Case =
             .copies_in("read", "to_user", params.bytes, params.calls())
             .moves_in("write", "pipe", rest, second)
             .copies_in("write", "from_user", rest, second)
+            .forks()
     });
 
 /// Eight threads read the chunks in turn.

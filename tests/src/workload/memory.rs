@@ -1,9 +1,8 @@
 //! File mappings, and copies between the memories of processes.
 
-use std::hint::black_box;
-
 use anyhow::{Context as _, Result};
 
+use super::page_faults::touch;
 use super::sockets::tcp_pair;
 use super::step::{exactly, input, no_files, open_data};
 use super::sys::mem::{self, Buffer, FileMap};
@@ -42,13 +41,6 @@ pub(super) const PROCESS_VM_WRITE: Case =
             params,
         )
     });
-
-/// Reads one byte of each page.
-fn touch(bytes: &[u8]) {
-    for byte in bytes.iter().step_by(mem::page_size()) {
-        black_box(*byte);
-    }
-}
 
 /// Maps the whole of `data`.
 fn map_data(params: &Params) -> Result<FileMap> {

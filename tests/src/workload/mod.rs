@@ -28,14 +28,18 @@ mod direct;
 mod expected;
 mod files;
 mod memory;
+mod networks;
 mod nothing;
+mod page_faults;
 mod pipes;
 mod processes;
+mod reflinks;
 mod rings;
 mod sockets;
 mod splices;
 mod step;
 mod sys;
+mod tls;
 mod zerocopy;
 
 use std::path::PathBuf;
@@ -181,14 +185,18 @@ pub static CASES: &[Case] = &[
     sockets::UDP,
     sockets::UDP_SHORT,
     sockets::UNIX_MESSAGES,
+    sockets::UNIX_DATAGRAMS,
     sockets::UDP_BATCHES,
     sockets::PEEK,
     copies::SENDFILE_SOCKET,
     copies::SENDFILE_FILE,
     copies::SENDFILE_PIPE,
     copies::COPY_FILE_RANGE,
+    reflinks::COPY_FILE_RANGE,
+    reflinks::CLONE,
     splices::FILE_PIPE_SOCKET,
     splices::FILE_PIPE_FILE,
+    splices::SOCKET_PIPE_FILE,
     splices::ZERO_PIPE,
     splices::PIPE_NULL,
     splices::TEE,
@@ -199,20 +207,34 @@ pub static CASES: &[Case] = &[
     memory::MMAP_WRITE_SOCKET,
     memory::PROCESS_VM_READ,
     memory::PROCESS_VM_WRITE,
+    page_faults::READ_THEN_WRITTEN,
+    page_faults::WRITTEN,
+    page_faults::WRITTEN_BY_READ,
+    page_faults::SHARED,
+    page_faults::ZEROS,
+    page_faults::FORK,
     direct::READ,
     direct::READ_LATE,
     direct::WRITE,
     zerocopy::SEND,
+    zerocopy::SEND_VETH,
     zerocopy::SEND_UNSET,
+    zerocopy::RECEIVE,
+    tls::SEND,
+    tls::SEND_MORE,
+    tls::SENDFILE,
     rings::READ,
     rings::WRITE,
     rings::READ_FIXED,
     rings::WRITE_FIXED,
     rings::SEND_RECV,
     rings::SEND_ZERO_COPY,
+    rings::SEND_ZERO_COPY_VETH,
     rings::DIRECT_READ,
     rings::SPLICE,
     rings::TEE,
+    rings::POLLED_READ,
+    rings::POLLED_SEND_RECV,
     rings::NOTHING,
     descriptors::BIG_FD,
     descriptors::FD_REUSE,
@@ -316,6 +338,13 @@ mod tests {
                     assert!(["to_user", "from_user", "in_kernel"].contains(&row.direction));
                     let moved = expected.moved.iter().filter(|moved| moved.route == row.route);
                     assert!(row.bytes <= moved.map(|moved| moved.bytes).sum(), "{}", case.name);
+                }
+                let mut seen_measured = HashSet::new();
+                for row in &expected.measured {
+                    assert!(row.route == "fault" || ROUTES.contains(&row.route), "{}", case.name);
+                    assert!(["to_user", "from_user", "in_kernel"].contains(&row.direction));
+                    assert!(row.bytes > 0 && row.copies > 0, "{}", case.name);
+                    assert!(seen_measured.insert((row.route, row.direction)), "{}", case.name);
                 }
                 for row in &expected.unknown {
                     assert!(seen.contains(&(row.route, row.endpoint)), "{}", case.name);

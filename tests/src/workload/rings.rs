@@ -3,18 +3,23 @@
 //! The kernel may hand a request to a worker thread of this process, whose comm
 //! is `iou-wrk-…`; splices always are. The rows are the process's all the same.
 
+use std::net::TcpStream;
+
 use anyhow::Result;
 
 use super::direct::blocks;
 use super::pipes::pipe_for;
-use super::sockets::{tcp_pair, unix_pair};
+use super::sockets::{PIECE, tcp_pair, unix_pair};
 use super::step::{exactly, input, no_files, open_data, open_direct, open_out, requires};
 use super::sys::fd;
 use super::sys::net;
 use super::sys::ring::Ring;
-use super::{Case, Expected, Params};
+use super::{Case, Expected, Params, networks};
 
 const NEEDS_RINGS: &str = "Linux 5.6, and io_uring enabled";
+
+/// Before 5.11 it takes root, and files registered with the ring.
+const NEEDS_POLLED_RINGS: &str = "Linux 5.11, and io_uring enabled";
 
 pub(super) const READ: Case = Case::new("uring-read", input, read, expect_read).needs(NEEDS_RINGS);
 
@@ -27,26 +32,20 @@ pub(super) const READ_FIXED: Case =
 pub(super) const WRITE_FIXED: Case =
     Case::new("uring-write-fixed", input, write_fixed, expect_write).needs(NEEDS_RINGS);
 
-pub(super) const SEND_RECV: Case = Case::new("uring-send-recv", no_files, send_recv, |params| {
-    Expected::default()
-        .moves("io_uring", "socket", params)
-        .copies("io_uring", "from_user", params)
-        .moves("io_uring", "socket", params)
-        .copies("io_uring", "to_user", params)
-})
-.needs(NEEDS_RINGS);
+pub(super) const SEND_RECV: Case =
+    Case::new("uring-send-recv", no_files, send_recv, expect_send_recv).needs(NEEDS_RINGS);
 
+/// Chunks are at most 16384 bytes, so that nothing is sent twice.
 pub(super) const SEND_ZERO_COPY: Case =
     Case::new("uring-send-zc", no_files, send_zero_copy, |params| {
-        Expected::default()
-            .moves("io_uring", "socket", params)
-            .leaves_to_probes("io_uring", "socket", params)
-            .links("io_uring", params)
-            .copies_in_truth("io_uring", "in_kernel", params)
-            .falls_back("io_uring", "receiver", params)
-            .receives(params)
+        expect_send_zero_copy(&params.in_chunks_of_at_most(PIECE))
     })
     .needs("Linux 6.0, and io_uring enabled");
+
+/// Between two networks of one machine, which copies as the loopback does.
+pub(super) const SEND_ZERO_COPY_VETH: Case =
+    Case::new("uring-send-zc-veth", no_files, send_zero_copy_over_veth, expect_send_zero_copy)
+        .needs("Linux 6.0, io_uring enabled, root, veth, and ip of iproute2 or of busybox");
 
 /// Whole units of 4096 bytes, as the cases of direct I/O.
 pub(super) const DIRECT_READ: Case = Case::new("uring-direct-read", input, direct_read, |params| {
@@ -72,6 +71,14 @@ pub(super) const TEE: Case = Case::new("uring-tee", no_files, tee, |params| {
 })
 .needs("Linux 5.8, and io_uring enabled");
 
+/// The reads are done by the thread that takes the requests.
+pub(super) const POLLED_READ: Case =
+    Case::new("uring-sqpoll-read", input, polled_read, expect_read).needs(NEEDS_POLLED_RINGS);
+
+pub(super) const POLLED_SEND_RECV: Case =
+    Case::new("uring-sqpoll-send-recv", no_files, polled_send_recv, expect_send_recv)
+        .needs(NEEDS_POLLED_RINGS);
+
 /// Requests that move nothing, and requests that fail.
 pub(super) const NOTHING: Case =
     Case::new("uring-nothing", input, nothing, |_| Expected::default()).needs(NEEDS_RINGS);
@@ -84,8 +91,30 @@ fn expect_write(params: &Params) -> Expected {
     Expected::default().moves("io_uring", "file", params).copies("io_uring", "from_user", params)
 }
 
+fn expect_send_recv(params: &Params) -> Expected {
+    Expected::default()
+        .moves("io_uring", "socket", params)
+        .copies("io_uring", "from_user", params)
+        .moves("io_uring", "socket", params)
+        .copies("io_uring", "to_user", params)
+}
+
+fn expect_send_zero_copy(params: &Params) -> Expected {
+    Expected::default()
+        .moves("io_uring", "socket", params)
+        .leaves_to_probes("io_uring", "socket", params)
+        .links("io_uring", params)
+        .copies_in_truth("io_uring", "in_kernel", params)
+        .falls_back("io_uring", "receiver", params)
+        .receives(params)
+}
+
 fn new_ring() -> Result<Ring> {
-    let ring = requires(Ring::new(), libc::EPERM, "io_uring is disabled on this system")?;
+    opened(Ring::new())
+}
+
+fn opened(ring: std::io::Result<Ring>) -> Result<Ring> {
+    let ring = requires(ring, libc::EPERM, "io_uring is disabled on this system")?;
     super::step::done("io_uring_setup", ring)
 }
 
@@ -96,8 +125,15 @@ fn request(name: &str, result: std::io::Result<usize>, wanted: usize) -> Result<
 }
 
 fn read(params: &Params) -> Result<()> {
+    read_by(new_ring()?, params)
+}
+
+fn polled_read(params: &Params) -> Result<()> {
+    read_by(opened(Ring::polled())?, params)
+}
+
+fn read_by(mut ring: Ring, params: &Params) -> Result<()> {
     let file = open_data(params)?;
-    let mut ring = new_ring()?;
     let mut buffer = params.buffer()?;
     for chunk in params.chunks() {
         request("READ", ring.read(&file, &mut buffer[..chunk.len], chunk.at), chunk.len)?;
@@ -140,10 +176,17 @@ fn write_fixed(params: &Params) -> Result<()> {
 }
 
 fn send_recv(params: &Params) -> Result<()> {
+    send_recv_by(new_ring()?, params)
+}
+
+fn polled_send_recv(params: &Params) -> Result<()> {
+    send_recv_by(opened(Ring::polled())?, params)
+}
+
+fn send_recv_by(mut ring: Ring, params: &Params) -> Result<()> {
     // Local sockets: all that was sent is there at once, so that one request
     // receives it, also before MSG_WAITALL was honoured (Linux 5.19).
     let (near, far) = unix_pair(params)?;
-    let mut ring = new_ring()?;
     let mut buffer = params.buffer()?;
     for chunk in params.chunks() {
         let buffer = &mut buffer[..chunk.len];
@@ -154,14 +197,22 @@ fn send_recv(params: &Params) -> Result<()> {
 }
 
 fn send_zero_copy(params: &Params) -> Result<()> {
-    let (near, far) = tcp_pair(params)?;
+    let params = &params.in_chunks_of_at_most(PIECE);
+    send_zero_copy_over(&tcp_pair(params)?, params)
+}
+
+fn send_zero_copy_over_veth(params: &Params) -> Result<()> {
+    send_zero_copy_over(&networks::tcp_pair(params)?, params)
+}
+
+fn send_zero_copy_over((near, far): &(TcpStream, TcpStream), params: &Params) -> Result<()> {
     let mut ring = new_ring()?;
     let mut into = params.buffer()?;
     let from = params.buffer()?;
     for chunk in params.chunks() {
-        request("SEND_ZC", ring.send_zero_copy(&near, &from[..chunk.len]), chunk.len)?;
+        request("SEND_ZC", ring.send_zero_copy(near, &from[..chunk.len]), chunk.len)?;
         let into = &mut into[..chunk.len];
-        exactly("recv", net::recv(&far, into, libc::MSG_WAITALL), chunk.len)?;
+        exactly("recv", net::recv(far, into, libc::MSG_WAITALL), chunk.len)?;
     }
     super::step::done("io_uring_enter", ring.wait_for_notices(params.calls()))
 }

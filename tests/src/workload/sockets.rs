@@ -2,7 +2,7 @@
 
 use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4, TcpListener, TcpStream, UdpSocket};
 use std::os::fd::AsFd;
-use std::os::unix::net::UnixStream;
+use std::os::unix::net::{UnixDatagram, UnixStream};
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail};
@@ -13,6 +13,11 @@ use super::{Case, Chunk, Expected, Params};
 
 /// The most bytes of one datagram; chunks are clamped to it.
 const DATAGRAM: u64 = 60_000;
+
+/// What TCP sends over the loopback as one segment, whatever its windows. Of several,
+/// the last may be sent again before it is acknowledged, when it is late by a few
+/// milliseconds (a tail loss probe); what was sent by reference is then copied twice.
+pub(super) const PIECE: u64 = 16_384;
 
 /// Datagrams of one call of `sendmmsg(2)` and `recvmmsg(2)`.
 const BATCH: usize = 8;
@@ -52,6 +57,12 @@ pub(super) const UDP_SHORT: Case =
 pub(super) const UNIX_MESSAGES: Case =
     Case::new("unix-sendmsg-recvmsg", no_files, unix_messages, expect_both);
 
+/// Chunks are at most 60000 bytes.
+pub(super) const UNIX_DATAGRAMS: Case =
+    Case::new("unix-dgram-send-recv", no_files, unix_datagrams, |params| {
+        expect_both(&params.in_chunks_of_at_most(DATAGRAM))
+    });
+
 /// Eight datagrams a call; chunks are at most 60000 bytes.
 pub(super) const UDP_BATCHES: Case =
     Case::new("udp-sendmmsg-recvmmsg", no_files, udp_batches, |params| {
@@ -76,19 +87,21 @@ fn expect_both(params: &Params) -> Expected {
 /// A TCP connection within this process: its two ends, the first of which takes
 /// a whole chunk while the second does not read.
 pub(super) fn tcp_pair(params: &Params) -> Result<(TcpStream, TcpStream)> {
-    let connect = || {
-        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
-        let near = TcpStream::connect(listener.local_addr()?)?;
-        let (far, _) = listener.accept()?;
-        // No chunk waits for the acknowledgement of the last one.
-        near.set_nodelay(true)?;
-        for end in [&near, &far] {
-            end.set_read_timeout(Some(PATIENCE))?;
-            end.set_write_timeout(Some(PATIENCE))?;
-        }
-        std::io::Result::Ok((near, far))
-    };
-    let (near, far) = connect().context("cannot connect to itself by TCP")?;
+    let listener =
+        TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).context("cannot listen to itself")?;
+    connect(&listener, params).context("cannot connect to itself by TCP")
+}
+
+/// A connection to `listener`, as [`tcp_pair`].
+pub(super) fn connect(listener: &TcpListener, params: &Params) -> Result<(TcpStream, TcpStream)> {
+    let near = TcpStream::connect(listener.local_addr()?)?;
+    let (far, _) = listener.accept()?;
+    // No chunk waits for the acknowledgement of the last one.
+    near.set_nodelay(true)?;
+    for end in [&near, &far] {
+        end.set_read_timeout(Some(PATIENCE))?;
+        end.set_write_timeout(Some(PATIENCE))?;
+    }
     make_room_to_send(&near, params)?;
     Ok((near, far))
 }
@@ -221,6 +234,20 @@ fn unix_messages(params: &Params) -> Result<()> {
         let buffer = &mut buffer[..chunk.len];
         exactly("sendmsg", net::sendmsg(&near, buffer), chunk.len)?;
         exactly("recvmsg", net::recvmsg(&far, buffer, libc::MSG_WAITALL), chunk.len)?;
+    }
+    Ok(())
+}
+
+fn unix_datagrams(params: &Params) -> Result<()> {
+    let params = &params.in_chunks_of_at_most(DATAGRAM);
+    let (near, far) = UnixDatagram::pair().context("cannot make a pair of sockets")?;
+    far.set_read_timeout(Some(PATIENCE)).context("cannot limit the wait")?;
+    make_room_to_send(&near, params)?;
+    let mut buffer = params.buffer()?;
+    for chunk in params.chunks() {
+        let buffer = &mut buffer[..chunk.len];
+        exactly("send", net::send(&near, buffer, 0), chunk.len)?;
+        exactly("recv", net::recv(&far, buffer, 0), chunk.len)?;
     }
     Ok(())
 }

@@ -5,7 +5,7 @@ use std::fs::{File, OpenOptions};
 use anyhow::{Context as _, Result};
 
 use super::pipes::pipe_for;
-use super::sockets::tcp_pair;
+use super::sockets::{PIECE, tcp_pair};
 use super::step::{exactly, input, no_files, open_data, open_out, requires};
 use super::sys::{fd, net};
 use super::{Case, Expected, Params};
@@ -21,6 +21,19 @@ pub(super) const FILE_PIPE_SOCKET: Case =
 pub(super) const FILE_PIPE_FILE: Case =
     Case::new("splice-file-pipe-file", input, file_pipe_file, |params| {
         Expected::default()
+            .passes_on("splice", "pipe", params)
+            .moves("splice", "file", params)
+            .copies("splice", "in_kernel", params)
+            .falls_back("splice", "file_sink", params)
+    });
+
+/// The pages received go to the pipe as they are, and are copied to the file.
+/// Chunks are at most 16384 bytes, so that each arrives as a whole.
+pub(super) const SOCKET_PIPE_FILE: Case =
+    Case::new("splice-socket-pipe-file", input, socket_pipe_file, |params| {
+        let params = &params.in_chunks_of_at_most(PIECE);
+        Expected::default()
+            .sends(params)
             .passes_on("splice", "pipe", params)
             .moves("splice", "file", params)
             .copies("splice", "in_kernel", params)
@@ -82,6 +95,20 @@ fn file_pipe_file(params: &Params) -> Result<()> {
     let (read, write) = pipe_for(params)?;
     for chunk in params.chunks() {
         exactly("splice", fd::splice(&file, &write, chunk.len, 0), chunk.len)?;
+        exactly("splice", fd::splice(&read, &out, chunk.len, 0), chunk.len)?;
+    }
+    Ok(())
+}
+
+fn socket_pipe_file(params: &Params) -> Result<()> {
+    let out = open_out(params)?;
+    let params = &params.in_chunks_of_at_most(PIECE);
+    let (read, write) = pipe_for(params)?;
+    let (near, far) = tcp_pair(params)?;
+    let buffer = params.buffer()?;
+    for chunk in params.chunks() {
+        exactly("send", net::send(&near, &buffer[..chunk.len], 0), chunk.len)?;
+        exactly("splice", fd::splice(&far, &write, chunk.len, 0), chunk.len)?;
         exactly("splice", fd::splice(&read, &out, chunk.len, 0), chunk.len)?;
     }
     Ok(())

@@ -20,6 +20,7 @@ ip link set lo up
 hostname guest
 ulimit -l unlimited
 if [ -b /dev/vda ]; then mount -t ext4 /dev/vda /mnt; fi
+if [ -b /dev/vdb ]; then mkdir -p /mnt/reflink && mount -t xfs /dev/vdb /mnt/reflink; fi
 
 cd /
 [ -c /dev/vport0p2 ] || echo "<2>init: no virtio port for the exit code" >/dev/kmsg

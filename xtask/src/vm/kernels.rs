@@ -1,5 +1,6 @@
 //! The cache of unpacked kernels: `CACHE/kernels/SERIES/`, with `vmlinux`,
-//! `modules/` (uncompressed, in load order) and `release`.
+//! `modules/` (uncompressed, in load order), `wanted` (the modules it was searched
+//! for; a kernel searched for others is fetched again) and `release`.
 //!
 //! CACHE is `$ZC_CACHE`, else `$XDG_CACHE_HOME/zc`, else `~/.cache/zc`. A
 //! directory is made aside and renamed into place, under a lock, so a series
@@ -61,6 +62,10 @@ pub(crate) fn cache_dir() -> Result<PathBuf> {
 }
 
 fn cached(dir: &Path) -> Option<Kernel> {
+    let wanted = fs::read_to_string(dir.join("wanted")).ok()?;
+    if wanted != modules::WANTED.join(" ") {
+        return None;
+    }
     let release = fs::read_to_string(dir.join("release")).ok()?;
     let release = release.trim().to_owned();
     Some(Kernel { release, vmlinux: dir.join("vmlinux"), modules: dir.join("modules") })
@@ -126,5 +131,6 @@ fn unpack(tree: &Path, release: &str, made: &Path) -> Result<()> {
     fs::create_dir_all(made.join("modules"))?;
     vmlinux::extract(&image, &made.join("vmlinux"))?;
     modules::collect(&drivers, &made.join("modules"))?;
+    fs::write(made.join("wanted"), modules::WANTED.join(" "))?;
     Ok(fs::write(made.join("release"), release)?)
 }

@@ -38,6 +38,7 @@ const HOST_PACKAGES: &[&str] = &[
     "e2fsprogs",
     "lz4",
     "qemu-system-x86",
+    "xfsprogs",
     "xz-utils",
     "zstd",
 ];
@@ -58,6 +59,8 @@ pub(crate) struct Guest {
     pub(crate) cpus: u32,
     /// Size of a scratch ext4 file system on `/mnt`, when one is wanted.
     pub(crate) disk_mib: Option<u32>,
+    /// Beside it a file system that shares blocks between files (xfs) on `/mnt/reflink`.
+    pub(crate) reflink_disk: bool,
     /// Let the guest's clock count its instructions (one processor only).
     pub(crate) icount: bool,
     /// After this the guest is killed.
@@ -76,6 +79,7 @@ impl Guest {
             memory_mib: 512,
             cpus: 1,
             disk_mib: None,
+            reflink_disk: false,
             icount: false,
             timeout: Duration::from_secs(120),
             echo: false,

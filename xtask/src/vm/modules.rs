@@ -6,9 +6,20 @@ use std::collections::HashMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-/// What the guest needs (virtio, ext4) and what tests use (veth, tls). Those
-/// that a kernel has built in, or lacks, are passed over.
-const WANTED: &[&str] = &["virtio_pci", "virtio_blk", "virtio_console", "ext4", "veth", "tls"];
+/// What the guest needs (virtio, ext4) and what tests use (veth, tls with its
+/// cipher, xfs). Those that a kernel has built in, or lacks, are passed over.
+pub(super) const WANTED: &[&str] = &[
+    "virtio_pci",
+    "virtio_blk",
+    "virtio_console",
+    "ext4",
+    "veth",
+    "tls",
+    "ctr",
+    "ghash_generic",
+    "gcm",
+    "xfs",
+];
 
 /// Copies the wanted modules found under `from`, and those they depend on, to
 /// `to`, uncompressed and named so that they sort in load order.

@@ -87,7 +87,7 @@ fn advise(attachment: &Attachment) -> String {
             .to_owned()
     } else if said("no tracepoint") {
         "this kernel was built without it (for io_uring: CONFIG_IO_URING)".to_owned()
-    } else if said("other arguments") {
+    } else if said("other arguments") || said("not see all") {
         "nothing short of another kernel; every other probe works as usual".to_owned()
     } else {
         "please report this with the kernel's version and the lines above".to_owned()

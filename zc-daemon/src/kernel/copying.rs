@@ -17,7 +17,14 @@ const fn returns(function: &'static str, arguments: &'static [(usize, &'static s
         [.., (last, _)] => *last + 1,
         [] => 0,
     };
-    Hook { program: function, place: Place::Return(function), arguments, at_least, with: None }
+    Hook {
+        program: function,
+        place: Place::Return(function),
+        arguments,
+        at_least,
+        needs: None,
+        with: None,
+    }
 }
 
 /// `(struct kiocb *, struct iov_iter *, ...)`.
@@ -63,7 +70,14 @@ const fn newer(
 
 /// A program on the entry of a function.
 const fn enters(program: &'static str, function: &'static str) -> Hook {
-    Hook { program, place: Place::Entry(function), arguments: &[], at_least: 0, with: None }
+    Hook {
+        program,
+        place: Place::Entry(function),
+        arguments: &[],
+        at_least: 0,
+        needs: None,
+        with: None,
+    }
 }
 
 /// A program on the return of a function that needs another one on its entry.
@@ -122,6 +136,7 @@ pub(super) static COPYING: &[Probe] = &[
                 place: Place::Return("generic_perform_write"),
                 arguments: &[(0, "file"), (1, "iov_iter")],
                 at_least: 3,
+                needs: None,
                 with: None,
             },
         ],
@@ -208,6 +223,12 @@ pub(super) static COPYING: &[Probe] = &[
         &[Hook { at_least: 6, ..returns("generic_remap_file_range_prep", &[]) }],
     ),
     copying(
+        "copy_tls_send",
+        "bytes copied into records of kernel TLS, and into sockets of a sockmap",
+        &[Write, Send, Sendfile, Splice, IoUring],
+        &[Hook { at_least: 4, ..returns("sk_msg_memcopy_from_iter", &[(1, "iov_iter")]) }],
+    ),
+    copying(
         "copy_udp_send",
         "bytes copied into UDP and raw sockets",
         SENDS,
@@ -239,7 +260,8 @@ pub(super) static COPYING: &[Probe] = &[
         "copy_on_write",
         "bytes of pages copied as they were written while shared",
         &[Fault],
-        &[Hook { at_least: 3, ..returns("copy_mc_to_kernel", &[]) }],
+        // Since 6.12, as this function, do_cow_fault copies by it too.
+        &[Hook { at_least: 3, needs: Some("folio_mc_copy"), ..returns("copy_mc_to_kernel", &[]) }],
     ),
     copying(
         "copy_process_vm_read",
@@ -252,6 +274,7 @@ pub(super) static COPYING: &[Probe] = &[
                 place: Place::Return("__x64_sys_process_vm_readv"),
                 arguments: &[],
                 at_least: 1,
+                needs: None,
                 with: None,
             },
         ],
@@ -267,6 +290,7 @@ pub(super) static COPYING: &[Probe] = &[
                 place: Place::Return("__x64_sys_process_vm_writev"),
                 arguments: &[],
                 at_least: 1,
+                needs: None,
                 with: None,
             },
         ],

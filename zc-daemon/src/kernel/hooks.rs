@@ -54,6 +54,8 @@ pub struct Hook {
     pub arguments: &'static [(usize, &'static str)],
     /// How many arguments there must be at least.
     pub at_least: usize,
+    /// A function that tells a kernel on which the hook sees all it should.
+    pub needs: Option<&'static str>,
     /// A second program that is attached with it, or the hook will not do.
     pub with: Option<&'static Hook>,
 }
@@ -103,7 +105,7 @@ const fn tracepoint(
     arguments: &'static [(usize, &'static str)],
     at_least: usize,
 ) -> Hook {
-    Hook { program, place: Place::Tracepoint(name), arguments, at_least, with: None }
+    Hook { program, place: Place::Tracepoint(name), arguments, at_least, needs: None, with: None }
 }
 
 const SCHED_SWITCH: Hook =

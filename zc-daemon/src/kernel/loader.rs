@@ -109,13 +109,16 @@ impl Kernel {
         let own = self.losses.read()?;
         let mut lost: Vec<_> =
             Lost::ALL.iter().map(|reason| (reason.name(), own[reason.index()])).collect();
-        let mut recursion = 0;
+        let (mut recursion, mut recursion_copying) = (0, 0);
         for (_, program) in self.ebpf.programs() {
+            let copying = !matches!(program, Program::BtfTracePoint(_));
+            let sum = if copying { &mut recursion_copying } else { &mut recursion };
             if let Ok(fd) = program.fd() {
-                recursion += misses::recursion(std::os::fd::AsFd::as_fd(fd))?;
+                *sum += misses::recursion(std::os::fd::AsFd::as_fd(fd))?;
             }
         }
         lost.push(("recursion", recursion));
+        lost.push(("recursion_copying", recursion_copying));
         Ok(lost)
     }
 }
@@ -195,6 +198,11 @@ impl Loaded {
                 .all(|(position, structure)| arguments.get(*position) == Some(&Some(*structure)));
         if !fits {
             return Err(format!("the {what} has other arguments on this kernel"));
+        }
+        if let Some(needed) = hook.needs
+            && !types.has_function(needed)
+        {
+            return Err(format!("it would not see all it should, as on kernels with {needed}"));
         }
         let loaded = match hook.place {
             Place::Tracepoint(_) => self.program::<BtfTracePoint>(hook)?.load(name, kernel),

@@ -157,7 +157,8 @@ fn labels() -> String {
     page += &row("type (switches)", Switch::ALL.iter().map(|switch| switch.name()));
     page += &row("type (faults)", Fault::ALL.iter().map(|fault| fault.name()));
     page += &row("reason (fallback)", Reason::ALL.iter().map(|reason| reason.name()));
-    page += &row("reason (lost)", Lost::ALL.iter().map(|lost| lost.name()).chain(["recursion"]));
+    let skipped = ["recursion", "recursion_copying"];
+    page += &row("reason (lost)", Lost::ALL.iter().map(|lost| lost.name()).chain(skipped));
     page
 }
 

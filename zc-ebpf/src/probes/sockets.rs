@@ -210,6 +210,18 @@ pub fn skb_copy_datagram_from_iter(ctx: FExitContext) -> i32 {
     0
 }
 
+/// `int sk_msg_memcopy_from_iter(struct sock *sk, struct iov_iter *from,
+/// struct sk_msg *msg, u32 bytes)` (net/core/skmsg.c): records of kernel TLS that are not
+/// yet whole. Before 6.18 what it returns is of its last piece only.
+#[fexit(function = "sk_msg_memcopy_from_iter")]
+pub fn sk_msg_memcopy_from_iter(ctx: FExitContext) -> i32 {
+    if ctx.arg::<i32>(4) >= 0 {
+        let bytes = i64::from(ctx.arg::<u32>(3));
+        of_socket(Way::Write, iterator(&ctx, 1).memory(), 0, bytes);
+    }
+    0
+}
+
 /// `int netlink_sendmsg(struct socket *sock, struct msghdr *msg, size_t len)`
 /// (net/netlink/af_netlink.c).
 #[fexit(function = "netlink_sendmsg")]

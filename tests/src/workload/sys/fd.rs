@@ -119,6 +119,25 @@ pub(in crate::workload) fn copy_file_range(
     moved(unsafe { libc::copy_file_range(from, own(), to, own(), len, 0) })
 }
 
+/// `ioctl(2)` with `FICLONERANGE`: `to` shares the blocks of `from`, both at `at`. No
+/// length is up to the end.
+pub(in crate::workload) fn clone_range(
+    from: impl AsFd,
+    to: impl AsFd,
+    at: u64,
+    len: u64,
+) -> io::Result<()> {
+    let range = libc::file_clone_range {
+        src_fd: from.as_fd().as_raw_fd().into(),
+        src_offset: at,
+        src_length: len,
+        dest_offset: at,
+    };
+    let to = to.as_fd().as_raw_fd();
+    // SAFETY: the request takes a range, which is readable.
+    value(unsafe { libc::ioctl(to, libc::FICLONERANGE, &raw const range) }).map(drop)
+}
+
 /// `eventfd2(2)` with a counter of 0.
 pub(in crate::workload) fn eventfd() -> io::Result<OwnedFd> {
     // SAFETY: no memory of this process is passed.

@@ -2,6 +2,7 @@
 
 use std::fs::File;
 use std::io;
+use std::net::TcpStream;
 use std::ops::{Deref, DerefMut};
 use std::os::fd::AsRawFd;
 use std::ptr::{self, NonNull};
@@ -110,6 +111,85 @@ impl Deref for FileMap {
 
     fn deref(&self) -> &[u8] {
         &self.0
+    }
+}
+
+/// The content of a file, mapped for writing.
+pub(in crate::workload) struct WritableMap(Mapping);
+
+impl WritableMap {
+    /// Maps the first `len` bytes of `file`; what is written stays in this process.
+    pub(in crate::workload) fn private(file: &File, len: usize) -> io::Result<Self> {
+        Self::new(file, len, libc::MAP_PRIVATE)
+    }
+
+    /// Maps the first `len` bytes of `file`, which must be open for writing too; what
+    /// is written goes to it.
+    pub(in crate::workload) fn shared(file: &File, len: usize) -> io::Result<Self> {
+        Self::new(file, len, libc::MAP_SHARED)
+    }
+
+    fn new(file: &File, len: usize, flags: libc::c_int) -> io::Result<Self> {
+        let protection = libc::PROT_READ | libc::PROT_WRITE;
+        Mapping::new(len, protection, flags, file.as_raw_fd()).map(Self)
+    }
+}
+
+impl Deref for WritableMap {
+    type Target = [u8];
+
+    fn deref(&self) -> &[u8] {
+        &self.0
+    }
+}
+
+impl DerefMut for WritableMap {
+    fn deref_mut(&mut self) -> &mut [u8] {
+        // SAFETY: the mapping is writable for `len` bytes, this is the only reference
+        // to it, and no case maps or writes the same file elsewhere at that time.
+        unsafe { slice::from_raw_parts_mut(self.0.start.as_ptr(), self.0.len) }
+    }
+}
+
+/// Addresses at which a TCP socket shows what it received, without copying it.
+pub(in crate::workload) struct Window(Mapping);
+
+/// The first fields of `struct tcp_zerocopy_receive` (`linux/tcp.h`), which every
+/// kernel since 5.4 takes alone.
+#[repr(C)]
+struct ZerocopyReceive {
+    address: u64,
+    length: u32,
+    recv_skip_hint: u32,
+    inq: u32,
+    err: i32,
+}
+
+impl Window {
+    /// Maps `len` bytes of `socket`, with nothing to see yet.
+    pub(in crate::workload) fn new(socket: &TcpStream, len: usize) -> io::Result<Self> {
+        Mapping::new(len, libc::PROT_READ, libc::MAP_SHARED, socket.as_raw_fd()).map(Self)
+    }
+
+    /// `getsockopt(2)` with `TCP_ZEROCOPY_RECEIVE`: shows up to `len` bytes of whole
+    /// pages in place of what was shown before, and says how many.
+    pub(in crate::workload) fn receive(
+        &mut self,
+        socket: &TcpStream,
+        len: usize,
+    ) -> io::Result<usize> {
+        let length = u32::try_from(len.min(self.0.len)).map_err(io::Error::other)?;
+        let address = self.0.start.as_ptr().addr() as u64;
+        let mut request = ZerocopyReceive { address, length, recv_skip_hint: 0, inq: 0, err: 0 };
+        let mut size =
+            libc::socklen_t::try_from(size_of_val(&request)).map_err(io::Error::other)?;
+        let into = (&raw mut request).cast();
+        let (level, name) = (libc::IPPROTO_TCP, libc::TCP_ZEROCOPY_RECEIVE);
+        let socket = socket.as_raw_fd();
+        // SAFETY: the request is writable for the size given with it, and nobody reads
+        // the addresses it names, which are the window's own.
+        value(unsafe { libc::getsockopt(socket, level, name, into, &raw mut size) })?;
+        usize::try_from(request.length).map_err(io::Error::other)
     }
 }
 

@@ -131,6 +131,37 @@ pub(in crate::workload) fn set_option(
         .map(drop)
 }
 
+/// Puts TLS on top of a TCP connection (`TCP_ULP`); it does nothing yet.
+pub(in crate::workload) fn use_tls(socket: impl AsFd) -> io::Result<()> {
+    let socket = socket.as_fd().as_raw_fd();
+    let name = c"tls";
+    let size = libc::socklen_t::try_from(name.to_bytes().len()).map_err(io::Error::other)?;
+    // SAFETY: the name is readable for the size given with it.
+    value(unsafe {
+        libc::setsockopt(socket, libc::IPPROTO_TCP, libc::TCP_ULP, name.as_ptr().cast(), size)
+    })
+    .map(drop)
+}
+
+/// Has TLS 1.2 encrypt what is sent from now on, by AES-GCM with keys that are no secret.
+pub(in crate::workload) fn encrypt_sends(socket: impl AsFd) -> io::Result<()> {
+    let socket = socket.as_fd().as_raw_fd();
+    let keys = libc::tls12_crypto_info_aes_gcm_128 {
+        info: libc::tls_crypto_info {
+            version: libc::TLS_1_2_VERSION,
+            cipher_type: libc::TLS_CIPHER_AES_GCM_128,
+        },
+        iv: [1; 8],
+        key: [2; 16],
+        salt: [3; 4],
+        rec_seq: [0; 8],
+    };
+    let size = small::<libc::tls12_crypto_info_aes_gcm_128>();
+    let keys = (&raw const keys).cast();
+    // SAFETY: the keys are readable for the size given with them.
+    value(unsafe { libc::setsockopt(socket, libc::SOL_TLS, libc::TLS_TX, keys, size) }).map(drop)
+}
+
 /// Reads an option whose value is an integer.
 pub(in crate::workload) fn option(socket: impl AsFd, name: libc::c_int) -> io::Result<libc::c_int> {
     let socket = socket.as_fd().as_raw_fd();
@@ -183,6 +214,17 @@ pub(in crate::workload) fn wait_for_notice(
     let socket = socket.as_fd().as_raw_fd();
     // An error is reported whether it is asked for or not.
     let mut entry = libc::pollfd { fd: socket, events: 0, revents: 0 };
+    // SAFETY: one entry is passed, and it is writable.
+    Ok(value(unsafe { libc::poll(&raw mut entry, 1, milliseconds) })? > 0)
+}
+
+/// Waits until something was received, for `milliseconds` at most.
+pub(in crate::workload) fn wait_for_bytes(
+    socket: impl AsFd,
+    milliseconds: libc::c_int,
+) -> io::Result<bool> {
+    let socket = socket.as_fd().as_raw_fd();
+    let mut entry = libc::pollfd { fd: socket, events: libc::POLLIN, revents: 0 };
     // SAFETY: one entry is passed, and it is writable.
     Ok(value(unsafe { libc::poll(&raw mut entry, 1, milliseconds) })? > 0)
 }

@@ -89,6 +89,13 @@ pub(in crate::workload) fn exec(program: &OsStr, arguments: &[&OsStr]) -> io::Er
     io::Error::last_os_error()
 }
 
+/// Gives this thread a network of its own, without interfaces but a loopback that is
+/// down (`CLONE_NEWNET`). Sockets stay in the network they were made in.
+pub(in crate::workload) fn leave_network() -> io::Result<()> {
+    // SAFETY: no memory is passed, and only this thread changes its network.
+    value(unsafe { libc::unshare(libc::CLONE_NEWNET) }).map(drop)
+}
+
 /// Sleeps once.
 pub(in crate::workload) fn nap(time: Duration) -> io::Result<()> {
     let request = libc::timespec {

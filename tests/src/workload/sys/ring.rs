@@ -20,6 +20,14 @@ impl Ring {
         Ok(Self { ring: IoUring::new(8)?, notices: 0 })
     }
 
+    /// A ring whose requests a kernel thread of this process takes and does
+    /// (`IORING_SETUP_SQPOLL`).
+    pub(in crate::workload) fn polled() -> io::Result<Self> {
+        // Milliseconds until the thread sleeps for want of requests.
+        const IDLE: u32 = 1;
+        Ok(Self { ring: IoUring::builder().setup_sqpoll(IDLE).build(8)?, notices: 0 })
+    }
+
     /// Registers `buffer` as the fixed buffer 0.
     ///
     /// The kernel holds a reference to the buffer's pages while the ring lives.

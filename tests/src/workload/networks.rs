@@ -1,0 +1,61 @@
+//! Two networks within this process, joined by a pair of virtual interfaces.
+//!
+//! Processes of other programs make them, so that no byte of theirs is counted here.
+
+use std::net::{Ipv4Addr, TcpListener, TcpStream};
+use std::process::{Command, Stdio};
+use std::thread;
+
+use anyhow::{Context as _, Result, anyhow, ensure};
+
+use super::Params;
+use super::sockets::connect;
+use super::sys::process;
+
+/// What a case that uses them needs.
+pub(super) const NEEDS: &str = "root, veth, and ip of iproute2 or of busybox";
+
+/// Addresses of documentation (RFC 5737), one for each end.
+const NEAR: Ipv4Addr = Ipv4Addr::new(192, 0, 2, 1);
+const FAR: Ipv4Addr = Ipv4Addr::new(192, 0, 2, 2);
+
+/// Forbids to send again what is only late by a few milliseconds (tail loss probes):
+/// on a slow machine it is not lost, and would be copied twice.
+const NO_PROBES: &str = "echo 0 >/proc/sys/net/ipv4/tcp_early_retrans";
+
+/// A TCP connection from one network to another, as [`super::sockets::tcp_pair`].
+///
+/// The networks go with their last sockets. This process must have one thread.
+pub(super) fn tcp_pair(params: &Params) -> Result<(TcpStream, TcpStream)> {
+    process::keep_one_arena();
+    process::leave_network().context("cannot make a network; it takes root")?;
+    program("sh", &["-c", NO_PROBES])?;
+    let far = thread::spawn(listen_far).join().map_err(|_| anyhow!("a thread panicked"))??;
+    ip(&["addr", "add", &format!("{NEAR}/24"), "dev", "veth1"])?;
+    ip(&["link", "set", "veth1", "up"])?;
+    connect(&far, params).context("cannot connect one network to the other")
+}
+
+/// Makes the far network, and joins it to that of this process's first thread.
+fn listen_far() -> Result<TcpListener> {
+    process::leave_network().context("cannot make a second network")?;
+    ip(&["link", "add", "type", "veth"])?;
+    ip(&["link", "set", "veth1", "netns", &process::own_pid().to_string()])?;
+    ip(&["addr", "add", &format!("{FAR}/24"), "dev", "veth0"])?;
+    ip(&["link", "set", "veth0", "up"])?;
+    TcpListener::bind((FAR, 0)).context("cannot listen in the second network")
+}
+
+/// Runs `ip` in the network of this thread.
+fn ip(arguments: &[&str]) -> Result<()> {
+    program("ip", arguments).context("it is part of iproute2, and of busybox")
+}
+
+/// Runs a program in the network of this thread.
+fn program(name: &str, arguments: &[&str]) -> Result<()> {
+    let mut command = Command::new(name);
+    command.args(arguments).stdin(Stdio::null()).stdout(Stdio::null());
+    let status = command.status().with_context(|| format!("cannot run {name}"))?;
+    ensure!(status.success(), "{name} {} ended with {status}", arguments.join(" "));
+    Ok(())
+}
