@@ -8,6 +8,7 @@ mod deny;
 mod ebpf;
 mod layers;
 mod run;
+mod table;
 mod tally;
 mod test;
 mod vm;

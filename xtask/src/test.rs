@@ -13,6 +13,7 @@ use crate::{
     apt, check, cmd,
     ebpf::{Toolchain, top},
     run::{as_root, target_dir},
+    table::Table,
     tally::Tally,
     vm::{self, Guest, GuestStatus, Outcome, SERIES},
 };
@@ -33,6 +34,9 @@ const LOCK_DOWN: &str = "mount -t securityfs security /sys/kernel/security\n\
 pub(crate) struct VmFlags {
     /// Kernel series [default: all that zc is tested on].
     series: Vec<String>,
+    /// Write docs/kernels.md from what is measured.
+    #[arg(long, conflicts_with_all = ["series", "command"])]
+    write: bool,
     /// Run this shell command instead of the tests; zc and workload are on its PATH.
     #[arg(long)]
     command: Option<String>,
@@ -60,7 +64,8 @@ fn suite(with_vms: bool, tally: &mut Tally) -> Result<()> {
     let here = native(&built, tally);
     if with_vms {
         let series: Vec<_> = SERIES.iter().map(ToString::to_string).collect();
-        guests(&built, &series, None, tally)?;
+        let table = guests(&built, &series, None, tally)?;
+        table.finish(false, true)?;
     }
     here
 }
@@ -71,6 +76,7 @@ pub(crate) fn in_vms(flags: &VmFlags) -> Result<()> {
     let series = if flags.series.is_empty() { all } else { flags.series.clone() };
     let mut tally = Tally::default();
     let outcome = guests(&Built::new()?, &series, flags.command.as_deref(), &mut tally);
+    let outcome = outcome.and_then(|table| table.finish(flags.write, flags.series.is_empty()));
     tally.print();
     outcome
 }
@@ -137,13 +143,15 @@ fn guests(
     series: &[String],
     command: Option<&str>,
     tally: &mut Tally,
-) -> Result<()> {
+) -> Result<Table> {
     let guest = guest(built, command);
+    let mut table = Table::default();
     let mut failed = Vec::new();
     for series in series {
         vm::fetch(series)?;
         let outcome = boot_until_it_ends(series, &guest)?;
         tally.read(&outcome.output);
+        table.read(series, &outcome.output);
         let seconds = outcome.elapsed.as_secs();
         eprintln!("xtask: {}: {:?} after {seconds} s", outcome.release, outcome.status);
         if outcome.status != GuestStatus::Exited(0) {
@@ -151,7 +159,7 @@ fn guests(
         }
     }
     ensure!(failed.is_empty(), "failed on {}; the guests' lines are above", failed.join(", "));
-    Ok(())
+    Ok(table)
 }
 
 /// Boots a guest, and again if the machine itself hangs or stops, which emulated
@@ -183,10 +191,11 @@ fn guest(built: &Built, command: Option<&str>) -> Guest {
         };
         let open = tests.iter().filter(|(name, _)| name != LOCKED_DOWN);
         let open: Vec<_> = open.map(|(name, _)| run(name)).collect();
-        format!("code=0\n{}\n{LOCK_DOWN}\n{}\nexit $code", open.join("\n"), run(LOCKED_DOWN))
+        let (open, last) = (open.join("\n"), run(LOCKED_DOWN));
+        format!("code=0\n{open}\ncat $ZC_CELLS\n{LOCK_DOWN}\n{last}\nexit $code")
     };
     let command = command.map_or_else(run_tests, str::to_owned);
-    let environment = "export PATH=$PATH:/payload ZC_BIN=/payload ZC_STAGE=/mnt \
+    let environment = "export PATH=$PATH:/payload ZC_BIN=/payload ZC_STAGE=/mnt ZC_CELLS=/tmp/cells \
         ZC_REFLINK=/mnt/reflink";
     let tests = tests.iter().map(|(name, path)| place(path, &format!("test-{name}")));
     Guest {
@@ -196,7 +205,7 @@ fn guest(built: &Built, command: Option<&str>) -> Guest {
         cpus: 1,
         disk_mib: Some(128),
         reflink_disk: true,
-        timeout: Duration::from_secs(480),
+        timeout: Duration::from_secs(900),
         echo: true,
         ..Guest::new(format!("{environment}\n{command}"))
     }

@@ -82,6 +82,12 @@ impl Place {
 }
 
 impl Hook {
+    /// Whether it is on a function, not on a tracepoint.
+    #[must_use]
+    pub const fn is_on_function(&self) -> bool {
+        !matches!(self.place, Place::Tracepoint(_))
+    }
+
     /// Every program of this hook.
     pub fn programs(&'static self) -> impl Iterator<Item = &'static Hook> {
         std::iter::once(self).chain(self.with)

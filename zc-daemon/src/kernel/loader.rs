@@ -27,6 +27,10 @@ type Log = EbpfLogger<&'static dyn log::Log>;
 /// A program that reads kernel memory where it may: refused if it must not.
 const READER: &str = "sys_exit";
 
+/// Why a program on a function is of no use where it may read nothing of the kernel's and
+/// there is no helper to tell the registers of the running thread (before 5.15).
+const BLIND: &str = "this locked-down kernel does not show which system call is under way";
+
 /// What became of one probe.
 #[derive(Debug)]
 pub struct Attachment {
@@ -151,7 +155,10 @@ impl Loaded {
     fn new(settings: &Settings, sizes: Sizes, types: &Btf, kernel: &aya::Btf) -> Result<Self> {
         let mut loaded = Self::maps_only(settings, sizes)?;
         for hook in probes().flat_map(|probe| probe.hooks).flat_map(Hook::programs) {
-            if !loaded.refusals.contains_key(hook.program)
+            let blind = hook.is_on_function() && !settings.shows_the_call();
+            if blind {
+                loaded.refusals.insert(hook.program, BLIND.to_owned());
+            } else if !loaded.refusals.contains_key(hook.program)
                 && let Err(why) = loaded.load(hook, types, kernel)
             {
                 loaded.refusals.insert(hook.program, why);

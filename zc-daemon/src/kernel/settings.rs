@@ -67,6 +67,13 @@ impl Settings {
         settings
     }
 
+    /// Whether a program on a function can tell which system call it is in.
+    #[must_use]
+    pub fn shows_the_call(&self) -> bool {
+        let is_on = |wanted| self.iter().any(|(name, value)| name == wanted && *value != 0);
+        is_on(READ_KERNEL) || is_on(CURRENT_TASK_BTF) && is_on(TASK_PT_REGS)
+    }
+
     /// Every global and its value.
     pub fn iter(&self) -> impl Iterator<Item = (&'static str, &u32)> {
         self.globals.iter().map(|(name, value)| (*name, value))
