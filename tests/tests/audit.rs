@@ -126,6 +126,28 @@ fn threads_started_later_are_watched_too() {
     assert_exact("many-threads", &[]);
 }
 
+/// The daemon answers on threads that it has had all along.
+#[test]
+fn threads_that_run_already_are_watched() {
+    let daemon = Daemon::start().unwrap();
+    let audit = Audit::start(daemon.pid(), &["--json"]).unwrap();
+    let answered: usize = (0..5).map(|_| daemon.page("/metrics").unwrap().len()).sum();
+    if kernel::takes_breakpoints() {
+        audit.signal(Signal::INT).unwrap();
+    }
+    let ended = audit.end().unwrap();
+    if !kernel::takes_breakpoints() {
+        assert_refused(&ended, "CONFIG_KPROBES");
+        return;
+    }
+    let report: Value = serde_json::from_str(&ended.output).expect(&ended.log);
+    let comparison = &report["comparison"];
+    assert!(comparison["breakpoint_bytes"].as_u64().unwrap() > answered as u64, "{report:#}");
+    // What it reads of itself in /proc is in part inferred.
+    let agrees = ["exact", "bounded"].map(Value::from).contains(&comparison["verdict"]);
+    assert!(agrees || comparison["lost"].as_u64().unwrap() > 0, "{report:#}");
+}
+
 #[test]
 fn what_the_ledger_leaves_out_is_shown_but_not_compared() {
     let Some((report, expected)) = audit("eventfd", &["--set", "user"]) else { return };
