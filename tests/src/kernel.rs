@@ -109,3 +109,17 @@ pub fn has_no(probe: &str) -> bool {
         _ => false,
     }
 }
+
+/// Whether this kernel lets breakpoints be set in its own functions: those with kprobes
+/// do, as that is where it is written down which functions must not have any.
+///
+/// # Panics
+///
+/// If the kernel hides its symbols.
+#[must_use]
+pub fn takes_breakpoints() -> bool {
+    let symbols = fs::read_to_string("/proc/kallsyms").unwrap_or_default();
+    let has = |name: &str| symbols.lines().any(|line| line.split(' ').nth(2) == Some(name));
+    assert!(has("_copy_to_user"), "the kernel hides its symbols");
+    has("register_kprobe")
+}

@@ -2,7 +2,7 @@
 
 use zc_daemon::kernel::{
     hooks::{Hook, Place, probes},
-    loader::load_alone,
+    loader::{load_alone, load_breakpoint_alone},
 };
 use zc_tests::kernel;
 
@@ -35,6 +35,11 @@ fn every_program_that_belongs_here_loads_alone() {
     assert!(tried >= 5, "only {tried} programs were tried");
     let least = if kernel::hooks_functions() { 18 } else { 0 };
     assert!(copying >= least, "only {copying} programs on functions load");
+}
+
+#[test]
+fn the_program_of_breakpoints_loads_alone() {
+    assert_eq!(load_breakpoint_alone().expect("this kernel has BTF and takes maps"), Ok(()));
 }
 
 /// Whether a program for a function loads; if not, that must be for a good reason.

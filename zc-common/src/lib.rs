@@ -1,6 +1,7 @@
 //! What the kernel half and the user half of zc must agree on: plain data,
 //! `no_std`, no dependency, no `unsafe`.
 //!
+//! * [`audit`]: what breakpoints count, and how;
 //! * [`mod@file`]: what stands behind a descriptor;
 //! * [`classify`]: which flow a call is, from its shape and its descriptors;
 //! * [`flow`]: how data moves (routes, endpoints) and what each way must copy;
@@ -20,6 +21,7 @@
 #[macro_use]
 mod table;
 
+pub mod audit;
 pub mod classify;
 pub mod counter;
 pub mod fallback;

@@ -1,8 +1,13 @@
 //! The edge to the host: the only reader of `/proc` and `/sys`.
 
-use std::{fs, path::Path};
+use std::{
+    collections::{BTreeSet, HashMap},
+    fs,
+    io::{BufRead as _, BufReader},
+    path::Path,
+};
 
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, bail};
 
 /// How many thread ids there can be.
 ///
@@ -39,6 +44,65 @@ pub fn lockdown() -> Option<String> {
     let text = fs::read_to_string("/sys/kernel/security/lockdown").ok()?;
     let (_, rest) = text.split_once('[')?;
     rest.split_once(']').map(|(mode, _)| mode.to_owned())
+}
+
+/// The threads of a process; none if there is no such process.
+///
+/// # Errors
+///
+/// If the kernel does not list them.
+pub fn threads_of(pid: u32) -> Result<BTreeSet<u32>> {
+    let path = format!("/proc/{pid}/task");
+    let Ok(entries) = fs::read_dir(&path) else { return Ok(BTreeSet::new()) };
+    let mut threads = BTreeSet::new();
+    for entry in entries {
+        // A process that ends meanwhile has no threads any more.
+        let Ok(entry) = entry else { break };
+        let name = entry.file_name();
+        let number = name.to_str().and_then(|name| name.parse().ok());
+        threads.insert(number.with_context(|| format!("{path} lists {}", name.display()))?);
+    }
+    Ok(threads)
+}
+
+/// The process that a thread belongs to, and its name; none once it has ended.
+#[must_use]
+pub fn process_of(pid: u32) -> Option<(u32, String)> {
+    let status = fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
+    let field =
+        |name: &str| status.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(":\t"));
+    let ended = field("State")?.starts_with(['Z', 'X']);
+    let process = (field("Tgid")?.parse().ok()?, field("Name")?.to_owned());
+    (!ended).then_some(process)
+}
+
+/// The addresses of those of the kernel's own functions that it has, by name.
+///
+/// # Errors
+///
+/// If the kernel hides them.
+pub fn symbols(wanted: &[&str]) -> Result<HashMap<String, u64>> {
+    let path = "/proc/kallsyms";
+    let file = fs::File::open(path).with_context(|| format!("cannot read {path}"))?;
+    let mut found = HashMap::new();
+    for line in BufReader::new(file).lines() {
+        let line = line.with_context(|| format!("cannot read {path}"))?;
+        // Address, type and name; a module's have a fourth.
+        let words: Vec<_> = line.split_whitespace().collect();
+        let [address, "t" | "T", name] = words[..] else { continue };
+        if wanted.contains(&name) {
+            let address = u64::from_str_radix(address, 16);
+            let address = address.with_context(|| format!("{path} holds {line:?}"))?;
+            found.insert(name.to_owned(), address);
+        }
+    }
+    if found.values().all(|address| *address == 0) {
+        bail!(
+            "the kernel hides where its functions are ({path} shows none, or zeroes): run zc as \
+             root, with /proc/sys/kernel/kptr_restrict at 0 or 1"
+        );
+    }
+    Ok(found)
 }
 
 fn number(path: &str) -> Result<u32> {

@@ -37,6 +37,13 @@ fn start(cli: Cli) -> Result<ExitCode> {
             runtime.block_on(command::run::run(flags))?;
             Ok(ExitCode::SUCCESS)
         }
+        Command::Audit(flags) => {
+            let runtime = tokio::runtime::Builder::new_current_thread()
+                .enable_all()
+                .build()
+                .context("cannot start the runtime")?;
+            runtime.block_on(command::audit::run(flags))
+        }
         Command::Doctor(flags) => command::doctor::run(&flags),
     }
 }

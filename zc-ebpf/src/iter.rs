@@ -2,7 +2,7 @@
 
 use crate::{
     memory,
-    settings::{ITER_BVEC, ITER_DISCARD, ITER_IOVEC, ITER_PIPE, ITER_TYPE, ITER_UBUF},
+    settings::{ITER_BVEC, ITER_COUNT, ITER_DISCARD, ITER_IOVEC, ITER_PIPE, ITER_TYPE, ITER_UBUF},
 };
 
 /// What an iterator walks over.
@@ -46,6 +46,12 @@ impl Iter {
     #[inline(always)]
     pub fn memory_at(address: u64) -> Memory {
         memory::kernel::<u8>(address + u64::from(ITER_TYPE.load())).map_or(Memory::None, classify)
+    }
+
+    /// How many bytes the iterator at such an address has left.
+    #[inline(always)]
+    pub fn left_at(address: u64) -> u64 {
+        memory::kernel(address + u64::from(ITER_COUNT.load())).unwrap_or(0)
     }
 }
 

@@ -6,10 +6,13 @@
 use core::cell::UnsafeCell;
 
 use aya_ebpf::{
-    btf_maps::{Array, LruHashMap, Queue},
+    btf_maps::{Array, HashMap, LruHashMap, Queue},
     macros::btf_map,
 };
-use zc_common::slot::{CpuState, Sender, Slot};
+use zc_common::{
+    audit::{Site, Watch},
+    slot::{CpuState, Sender, Slot},
+};
 
 /// `BPF_F_MMAPABLE`: the daemon reads it by memory, without a system call.
 const MMAPABLE: usize = 1 << 10;
@@ -29,6 +32,11 @@ pub static FREE: Queue<u32, 1> = Queue::new();
 /// Who sent what a `struct ubuf_info` stands for, by its address.
 #[btf_map]
 pub static OWNERS: LruHashMap<u64, Sender, 16384> = LruHashMap::new();
+
+/// What an audit counts: its entries are made by the daemon, so that nothing is
+/// inserted while an exception is handled. Empty unless there is an audit.
+#[btf_map]
+pub static WATCHED: HashMap<Site, Watch, 16> = HashMap::new();
 
 /// What each CPU keeps to itself, at a direct address (the `.bss` map).
 #[repr(transparent)]

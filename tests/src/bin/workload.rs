@@ -85,6 +85,9 @@ struct CaseArguments {
     /// How many times to run the case; 0 is the start-up alone
     #[arg(long, default_value_t = 1)]
     repeat: u64,
+    /// Wait for a byte on the standard input, or its end, before the case
+    #[arg(long)]
+    wait: bool,
 }
 
 #[derive(Debug, Clone, Copy, ValueEnum)]
@@ -153,8 +156,11 @@ fn run_case(arguments: &[OsString]) -> Result<()> {
     let name = arguments.first().and_then(|name| name.to_str()).unwrap_or_default();
     let case = workload::find(name)
         .with_context(|| format!("there is no case {name:?}; `workload list` has them all"))?;
-    let CaseArguments { action, params, repeat } = CaseArguments::try_parse_from(arguments)?;
+    let CaseArguments { action, params, repeat, wait } = CaseArguments::try_parse_from(arguments)?;
     let params = Params { bytes: params.bytes, chunk: params.chunk, dir: params.dir };
+    if wait {
+        workload::hold()?;
+    }
     match action {
         Action::Prepare => (case.prepare)(&params),
         Action::Run => (0..repeat).try_for_each(|_| (case.run)(&params)),

@@ -12,7 +12,8 @@
 //! workload CASE run     --bytes 1048576 --chunk 65536 --dir DIR [--repeat K]
 //! ```
 //!
-//! `--repeat 0` is the null twin of a run: the same start-up without the case.
+//! With `--wait` the run begins when the standard input ends, so that somebody can
+//! look at the process before. `--repeat 0` is the null twin of a run: the same start-up without the case.
 //! What it shows (the loader reads and maps libraries) is to be subtracted.
 //!
 //! Expectations hold for one run, whatever the chunk size: the last chunk is

@@ -1,5 +1,6 @@
 //! The commands: the only place that knows everybody.
 
+pub mod audit;
 pub mod doctor;
 pub mod run;
 

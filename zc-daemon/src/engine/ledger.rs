@@ -112,6 +112,15 @@ impl Ledger {
         self.processes.retain(|_, account| account.last_pass == pass);
     }
 
+    /// The process of this id that was seen in the last pass, and its total: of one that
+    /// has just ended, too.
+    #[must_use]
+    pub fn process(&self, tgid: u32) -> Option<(ProcessKey, &Tally)> {
+        let of_id = self.processes.iter().filter(|(key, _)| key.tgid == tgid);
+        // The oldest, as its id is given to another one only once it has gone.
+        of_id.min_by_key(|(key, _)| key.start).map(|(key, account)| (*key, &account.tally))
+    }
+
     /// All totals as they stand.
     #[must_use]
     pub fn snapshot(&self) -> Snapshot {
@@ -211,6 +220,8 @@ mod tests {
         assert_eq!(pass(&mut ledger, &[reading(3, dd, 150, true)]), [false]);
         assert_eq!(pass(&mut ledger, &[reading(3, dd, 160, true)]), [true]);
         assert_eq!(group(&ledger, "dd"), 160);
+        // It has ended, but its total can still be asked for, until the next pass.
+        assert_eq!(ledger.process(7).map(|(_, tally)| tally[BYTES]), Some(160));
         assert!(pass(&mut ledger, &[]).is_empty());
         assert!(ledger.snapshot().processes.is_empty());
         assert_eq!(group(&ledger, "dd"), 160);

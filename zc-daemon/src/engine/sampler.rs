@@ -127,7 +127,12 @@ fn sample(
     }
 }
 
-fn pass(source: &mut impl Source, ledger: &mut Ledger) -> Result<Snapshot> {
+/// One pass over the slots: books them, and says how all stands.
+///
+/// # Errors
+///
+/// If the slots, or the losses, cannot be read.
+pub fn pass(source: &mut impl Source, ledger: &mut Ledger) -> Result<Snapshot> {
     ledger.begin();
     source.read(&mut |reading| ledger.book(reading))?;
     ledger.end();

@@ -64,7 +64,7 @@ impl Attachment {
 
 /// The object, loaded and attached; dropping it detaches every probe.
 pub struct Kernel {
-    ebpf: Ebpf,
+    pub(super) ebpf: Ebpf,
     log: Log,
     /// The slots.
     pub slots: Slots,
@@ -140,6 +140,18 @@ pub fn load_alone(hook: &'static Hook) -> Result<Result<(), String>> {
     let sizes = Sizes { threads: 1, pids: 1 };
     let mut loaded = Loaded::maps_only(&settings, sizes)?;
     Ok(loaded.load(hook, &types, &kernel_btf))
+}
+
+/// The same for the program of breakpoints, which only an audit loads.
+///
+/// # Errors
+///
+/// As [`load_alone`].
+pub fn load_breakpoint_alone() -> Result<Result<(), String>> {
+    let settings = Settings::for_kernel(&Btf::from_running_kernel()?)?;
+    let mut loaded = Loaded::maps_only(&settings, Sizes { threads: 1, pids: 1 })?;
+    let program = super::watch::program(&mut loaded.ebpf)?;
+    Ok(program.load().map_err(|error| sentence(&error)))
 }
 
 /// The object with its programs loaded, not yet attached.

@@ -1,9 +1,10 @@
 //! The edge to the kernel: the only user of `aya`, and of `unsafe`.
 //!
 //! [`hooks`] says what there is to attach, [`loader`] attaches it, [`slots`]
-//! reads what was charged. The engine sees none of this: it is handed
+//! reads what was charged; [`breakpoints`] and [`watch`] are the same for an audit. The engine sees none of this: it is handed
 //! [`zc_common::slot::Reading`]s.
 
+pub mod breakpoints;
 pub mod btf;
 pub mod capabilities;
 mod copying;
@@ -14,3 +15,4 @@ pub mod misses;
 pub mod object;
 pub mod settings;
 pub mod slots;
+pub mod watch;

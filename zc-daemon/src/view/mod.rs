@@ -1,5 +1,6 @@
 //! Snapshot in, text out: no clock, no kernel, no `/proc`.
 
+pub mod audit;
 pub mod doctor;
 pub mod family;
 pub mod json;

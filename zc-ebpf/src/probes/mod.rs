@@ -1,5 +1,6 @@
 //! One file a probe; the daemon's table of hooks names the programs.
 
+mod breakpoint;
 mod cow;
 mod io_uring;
 mod page_cache;

@@ -1,0 +1,126 @@
+//! An audit: what breakpoints counted in the kernel's copy functions, held against what
+//! the ledger booked for the same process.
+
+use zc_common::{
+    counter::Tally,
+    flow::{Direction, Route},
+};
+
+use super::summary::{self, Copied, Copies, Quality};
+
+/// How two counts of the same bytes stand to each other.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Verdict {
+    /// Equal, to the byte.
+    Exact,
+    /// The breakpoints' lies between what the ledger measured, and that with what it
+    /// inferred besides.
+    Bounded,
+    /// Nothing can be said: what was not watched may account for the difference.
+    Unverified,
+    /// They contradict each other.
+    Differs,
+}
+
+impl Verdict {
+    /// The name.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Exact => "exact",
+            Self::Bounded => "bounded",
+            Self::Unverified => "unverified",
+            Self::Differs => "differs",
+        }
+    }
+}
+
+/// What the ledger booked of copies that functions of the kernel's `lib/` make.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Booked {
+    /// Bytes measured.
+    pub measured: u64,
+    /// Bytes that may have been copied by these functions: inferred where no copy was
+    /// seen, or copied within the kernel for an io_uring.
+    pub possible: u64,
+}
+
+impl Booked {
+    /// Sums what a process' tally gained.
+    #[must_use]
+    pub fn of(delta: &Tally) -> Self {
+        let mut booked = Self::default();
+        for row in summary::copied(delta, Copies::Best) {
+            match row.quality {
+                _ if made_elsewhere(&row) => {}
+                Quality::Measured if row.route == Route::IoUring && in_kernel(&row) => {
+                    booked.possible += row.amount.bytes;
+                }
+                Quality::Measured => booked.measured += row.amount.bytes,
+                Quality::Inferred => booked.possible += row.amount.bytes,
+            }
+        }
+        booked
+    }
+}
+
+fn in_kernel(row: &Copied) -> bool {
+    row.direction == Direction::InKernel
+}
+
+/// Whether copies are made without a function of `lib/`: pages that are written while
+/// shared, and promises of zero-copy that were not kept.
+fn made_elsewhere(row: &Copied) -> bool {
+    row.route == Route::Fault || (row.route == Route::MsgZerocopy && in_kernel(row))
+}
+
+/// Compares the sum of the breakpoints with the ledger's; `complete` if every function
+/// of payload that the kernel has was watched.
+#[must_use]
+pub fn compare(counted: u64, booked: Booked, complete: bool) -> Verdict {
+    let Booked { measured, possible } = booked;
+    if counted == measured {
+        Verdict::Exact
+    } else if counted > measured && counted <= measured + possible {
+        Verdict::Bounded
+    } else if counted < measured && !complete {
+        Verdict::Unverified
+    } else {
+        Verdict::Differs
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use zc_common::counter::Counter;
+
+    use super::*;
+
+    #[test]
+    fn only_what_lib_copies_is_compared() {
+        let mut tally = Tally::default();
+        let mut charge = |route, direction, bytes| {
+            let (sum, copies) = Counter::measured(route, direction);
+            tally[sum] = bytes;
+            tally[copies] = 1;
+        };
+        charge(Route::Read, Direction::ToUser, 1);
+        charge(Route::Sendfile, Direction::InKernel, 2);
+        charge(Route::Fault, Direction::InKernel, 4);
+        charge(Route::MsgZerocopy, Direction::InKernel, 8);
+        charge(Route::MsgZerocopy, Direction::FromUser, 16);
+        charge(Route::IoUring, Direction::InKernel, 32);
+        assert_eq!(Booked::of(&tally), Booked { measured: 19, possible: 32 });
+    }
+
+    #[test]
+    fn a_verdict_claims_no_more_than_was_seen() {
+        let booked = Booked { measured: 10, possible: 5 };
+        let verdict = |counted, complete| compare(counted, booked, complete);
+        assert_eq!(verdict(10, false), Verdict::Exact);
+        assert_eq!(verdict(9, true), Verdict::Differs);
+        assert_eq!(verdict(9, false), Verdict::Unverified);
+        assert_eq!((verdict(11, true), verdict(15, true)), (Verdict::Bounded, Verdict::Bounded));
+        assert_eq!(verdict(16, false), Verdict::Differs);
+    }
+}
