@@ -194,7 +194,7 @@ fn guest(built: &Built, command: Option<&str>) -> Guest {
         // With two emulated processors guests hung more often; why is not known.
         cpus: 1,
         disk_mib: Some(128),
-        timeout: Duration::from_secs(900),
+        timeout: Duration::from_secs(720),
         echo: true,
         ..Guest::new(format!("{environment}\n{command}"))
     }
