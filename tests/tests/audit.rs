@@ -149,6 +149,30 @@ fn threads_that_run_already_are_watched() {
 }
 
 #[test]
+fn a_self_test_finds_every_route_exact() {
+    let zc = zc_tests::programs::folder().unwrap().join("zc");
+    let output = Command::new(zc).args(["doctor", "--self-test", "--json"]).output().unwrap();
+    let said = String::from_utf8_lossy(&output.stderr);
+    let report: Value = serde_json::from_slice(&output.stdout).expect(&said);
+    let test = &report["self_test"];
+    assert_eq!(test["without_breakpoints"].is_null(), kernel::takes_breakpoints(), "{test:#}");
+    let routes = test["routes"].as_array().unwrap();
+    assert_eq!(routes.len(), 7);
+    // From 7.0 the kernel may skip a program; then too little is measured.
+    let lost = kernel::version() >= (7, 0);
+    for route in routes {
+        let known = &route["known_bytes"];
+        assert!(route["failure"].is_null(), "{route:#}");
+        if kernel::hooks_functions() && !lost {
+            assert_eq!((&route["verdict"], &route["measured_bytes"]), (&"exact".into(), known));
+        }
+        if kernel::takes_breakpoints() && kernel::version() >= (5, 14) {
+            assert_eq!(&route["breakpoint_bytes"], known, "{route:#}");
+        }
+    }
+}
+
+#[test]
 fn what_the_ledger_leaves_out_is_shown_but_not_compared() {
     let Some((report, expected)) = audit("eventfd", &["--set", "user"]) else { return };
     assert!(report["comparison"].is_null(), "{report:#}");

@@ -53,6 +53,12 @@ pub enum Command {
     /// Status 0: they agree, or nothing can be said; 1: they contradict each other; 2: no audit
     /// was possible.
     Audit(Audit),
+    /// Run one piece of I/O of a self-test, which starts this itself.
+    #[command(hide = true)]
+    Reference {
+        /// Its name.
+        name: String,
+    },
 }
 
 /// How large to be.
@@ -103,6 +109,10 @@ pub struct Doctor {
     /// Print JSON.
     #[arg(long)]
     pub json: bool,
+    /// Run small pieces of I/O whose copies are known, and say on which routes this kernel's
+    /// are measured to the byte; by breakpoints too, where the kernel takes them.
+    #[arg(long)]
+    pub self_test: bool,
     /// How large to be.
     #[command(flatten)]
     pub limits: Limits,

@@ -7,7 +7,7 @@ use clap::Parser as _;
 use tracing_subscriber::EnvFilter;
 use zc_daemon::{
     cli::{Cli, Command, LogFormat},
-    command,
+    command, kernel,
 };
 
 /// Something went wrong before anything could be said: bad flags, no permission,
@@ -35,6 +35,10 @@ fn start(cli: Cli) -> Result<ExitCode> {
                 .build()
                 .context("cannot start the runtime")?;
             runtime.block_on(command::run::run(flags))?;
+            Ok(ExitCode::SUCCESS)
+        }
+        Command::Reference { name } => {
+            kernel::reference::run(&name)?;
             Ok(ExitCode::SUCCESS)
         }
         Command::Audit(flags) => {

@@ -7,21 +7,18 @@ use std::{
 };
 
 use anyhow::{Context as _, Result, ensure};
-use zc_common::{counter::Tally, slot::ProcessKey};
 
-use super::attach;
+use super::{
+    attach,
+    books::{Account, Books},
+};
 use crate::{
     cli::{Audit, Watched},
-    engine::{
-        audit::{self, Booked, Verdict},
-        ledger::Ledger,
-        sampler,
-    },
+    engine::audit::{self, Verdict},
     host,
     kernel::{
         breakpoints::{self, Choice, Set},
         capabilities,
-        loader::Kernel,
         watch::Hits,
     },
     shutdown::Shutdown,
@@ -41,19 +38,12 @@ pub async fn run(flags: Audit) -> Result<ExitCode> {
     capabilities::require()?;
     let shutdown = Shutdown::new()?;
     let pid = flags.pid;
-    let gone = || format!("there is no process {pid}; find one with ps or pgrep");
-    let (process, comm) = host::process_of(pid).with_context(gone)?;
-    ensure!(process == pid, "{pid} is a thread of process {process}: watch that (--pid {process})");
-    let wanted: Vec<_> = breakpoints::symbols().collect();
-    let set = match flags.set {
-        Watched::Payload => Set::Payload,
-        Watched::User => Set::User,
-    };
-    let choice = breakpoints::choose(&host::symbols(&wanted)?, set, &flags.functions)?;
+    let comm = name_of(pid)?;
+    let choice = choose(&flags)?;
     let mut books = Books::open(attach(flags.limits)?, pid)?;
     let threads = || {
         let threads = host::threads_of(pid)?;
-        ensure!(!threads.is_empty(), gone());
+        ensure!(!threads.is_empty(), gone(pid));
         Ok(threads)
     };
     books.kernel.watch(pid, &choice.watched, threads)?;
@@ -82,6 +72,27 @@ pub async fn run(flags: Audit) -> Result<ExitCode> {
     Ok(if differs { ExitCode::from(1) } else { ExitCode::SUCCESS })
 }
 
+fn gone(pid: u32) -> String {
+    format!("there is no process {pid}; find one with ps or pgrep")
+}
+
+/// The name of a process that lives.
+fn name_of(pid: u32) -> Result<String> {
+    let (process, comm) = host::process_of(pid).with_context(|| gone(pid))?;
+    ensure!(process == pid, "{pid} is a thread of process {process}: watch that (--pid {process})");
+    Ok(comm)
+}
+
+/// What to watch, as the flags have it.
+fn choose(flags: &Audit) -> Result<Choice> {
+    let wanted: Vec<_> = breakpoints::symbols().collect();
+    let set = match flags.set {
+        Watched::Payload => Set::Payload,
+        Watched::User => Set::User,
+    };
+    breakpoints::choose(&host::symbols(&wanted)?, set, &flags.functions)
+}
+
 /// Waits; true if the process has ended.
 async fn wait(
     books: &mut Books,
@@ -105,60 +116,6 @@ async fn wait(
         if !lives {
             return Ok(true);
         }
-    }
-}
-
-/// The ledger's side.
-struct Books {
-    kernel: Kernel,
-    ledger: Ledger,
-    pid: u32,
-    /// The process, once it was seen, and its total at the last look.
-    last: Option<(ProcessKey, Tally)>,
-    before: Tally,
-    lost_before: u64,
-}
-
-/// What the ledger says of the time between start and close.
-struct Account {
-    booked: Booked,
-    lost: u64,
-}
-
-impl Books {
-    fn open(kernel: Kernel, pid: u32) -> Result<Self> {
-        let (ledger, before) = (Ledger::new(1), Tally::default());
-        let mut books = Self { kernel, ledger, pid, last: None, before, lost_before: 0 };
-        books.pass()?;
-        Ok(books)
-    }
-
-    /// One look at the slots; how many events were missed so far. What a process did
-    /// that has ended since is kept.
-    fn pass(&mut self) -> Result<u64> {
-        let snapshot = sampler::pass(&mut self.kernel, &mut self.ledger)?;
-        if let Some((key, tally)) = self.ledger.process(self.pid)
-            && self.last.as_ref().is_none_or(|(last, _)| *last == key)
-        {
-            self.last = Some((key, tally.clone()));
-        }
-        Ok(snapshot.lost.iter().map(|(_, count)| count).sum())
-    }
-
-    fn start(&mut self) -> Result<()> {
-        self.lost_before = self.pass()?;
-        self.before = self.total();
-        Ok(())
-    }
-
-    /// A process that has not run yet has no total: it starts from nothing.
-    fn total(&self) -> Tally {
-        self.last.as_ref().map(|(_, tally)| tally.clone()).unwrap_or_default()
-    }
-
-    fn close(&mut self) -> Result<Account> {
-        let lost = self.pass()? - self.lost_before;
-        Ok(Account { booked: Booked::of(&self.total().since(&self.before)), lost })
     }
 }
 

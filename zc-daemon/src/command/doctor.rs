@@ -5,7 +5,7 @@ use std::{io::Write as _, process::ExitCode};
 use anyhow::Result;
 use zc_common::flow::Route;
 
-use super::{attach, hook_of, observed};
+use super::{attach, hook_of, observed, self_test};
 use crate::{
     cli::Doctor,
     host,
@@ -19,7 +19,11 @@ use crate::{
 ///
 /// If nothing can be attached at all.
 pub fn run(flags: &Doctor) -> Result<ExitCode> {
-    let report = report(&attach(flags.limits)?);
+    let kernel = attach(flags.limits)?;
+    let mut report = report(&kernel);
+    if flags.self_test {
+        report.self_test = Some(self_test::run(kernel)?);
+    }
     let text = if flags.json {
         serde_json::to_string_pretty(&report)? + "\n"
     } else {
@@ -45,6 +49,7 @@ fn report(kernel: &Kernel) -> Report {
         reads_kernel_memory: kernel.reads_kernel,
         probes: kernel.attachments.iter().map(finding).collect(),
         measured_routes: measured_routes(kernel),
+        self_test: None,
         advice,
     }
 }

@@ -1,8 +1,10 @@
 //! The commands: the only place that knows everybody.
 
 pub mod audit;
+mod books;
 pub mod doctor;
 pub mod run;
+mod self_test;
 
 use anyhow::Result;
 use zc_common::flow::Route;

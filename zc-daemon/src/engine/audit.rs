@@ -90,6 +90,16 @@ pub fn compare(counted: u64, booked: Booked, complete: bool) -> Verdict {
     }
 }
 
+/// Judges the ledger by what is known to have been copied, and by the breakpoints, if
+/// there were any; `complete` as above.
+#[must_use]
+pub fn judge(known: u64, booked: Booked, counted: Option<u64>, complete: bool) -> Verdict {
+    let contradicted = |counted| counted > known || (complete && counted < known);
+    let verdict = compare(known, booked, true);
+    let refuted = verdict == Verdict::Exact && counted.is_some_and(contradicted);
+    if refuted || verdict == Verdict::Differs { Verdict::Unverified } else { verdict }
+}
+
 #[cfg(test)]
 mod tests {
     use zc_common::counter::Counter;
@@ -122,5 +132,16 @@ mod tests {
         assert_eq!(verdict(9, false), Verdict::Unverified);
         assert_eq!((verdict(11, true), verdict(15, true)), (Verdict::Bounded, Verdict::Bounded));
         assert_eq!(verdict(16, false), Verdict::Differs);
+    }
+
+    #[test]
+    fn a_route_is_exact_if_nothing_speaks_against_it() {
+        let booked = Booked { measured: 10, possible: 5 };
+        assert_eq!(judge(10, booked, None, true), Verdict::Exact);
+        assert_eq!(judge(10, booked, Some(10), true), Verdict::Exact);
+        assert_eq!(judge(10, booked, Some(4), false), Verdict::Exact);
+        assert_eq!(judge(10, booked, Some(4), true), Verdict::Unverified);
+        assert_eq!(judge(12, booked, None, true), Verdict::Bounded);
+        assert_eq!(judge(9, booked, None, false), Verdict::Unverified);
     }
 }

@@ -13,6 +13,7 @@ pub mod hooks;
 pub mod loader;
 pub mod misses;
 pub mod object;
+pub mod reference;
 pub mod settings;
 pub mod slots;
 pub mod watch;

@@ -63,7 +63,7 @@ impl Kernel {
         bail!("process {tgid} starts threads faster than breakpoints can be set; try again")
     }
 
-    /// Takes the breakpoints away, and says what they counted.
+    /// Takes the breakpoints away, says what they counted, and forgets it.
     ///
     /// # Errors
     ///
@@ -74,11 +74,13 @@ impl Kernel {
         functions: &[(&'static Function, u64)],
     ) -> Result<Vec<Hits>> {
         program(&mut self.ebpf)?.unload().context("cannot take breakpoints away")?;
-        let watched = watched(self.ebpf.map_mut(MAP))?;
+        let mut watched = watched(self.ebpf.map_mut(MAP))?;
         let read = |(function, address): &(&'static Function, u64)| {
             let site = Site { tgid: tgid.into(), address: *address };
             let words =
                 watched.get(&site.words(), 0).context("cannot read a breakpoint's count")?;
+            // Room for the next process.
+            watched.remove(&site.words()).context("cannot clear a breakpoint's count")?;
             let (calls, bytes) = Watch::counted(&words);
             Ok(Hits { function, calls, bytes })
         };

@@ -20,8 +20,41 @@ pub struct Report {
     pub probes: Vec<Finding>,
     /// The routes on which copies are measured; on the others they are inferred.
     pub measured_routes: Vec<String>,
+    /// What a self-test found, if one was asked for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub self_test: Option<SelfTest>,
     /// Things that hold zc as a whole back.
     pub advice: Vec<String>,
+}
+
+/// Pieces of I/O whose copies are known, and what was counted of them.
+#[derive(Debug, Serialize)]
+pub struct SelfTest {
+    /// Why there was no count by breakpoints.
+    pub without_breakpoints: Option<String>,
+    /// Functions of payload that had no breakpoint: theirs is a lower bound then.
+    pub unwatched: Vec<&'static str>,
+    /// Every piece.
+    pub routes: Vec<Tested>,
+}
+
+/// One piece of I/O.
+#[derive(Debug, Serialize)]
+pub struct Tested {
+    /// Its name.
+    pub route: &'static str,
+    /// Bytes copied for it, as is known beforehand.
+    pub known_bytes: u64,
+    /// Bytes that the ledger measured.
+    pub measured_bytes: u64,
+    /// Bytes that it infers besides.
+    pub possible_bytes: u64,
+    /// Bytes that breakpoints saw.
+    pub breakpoint_bytes: Option<u64>,
+    /// `exact`, `bounded` or `unverified`.
+    pub verdict: &'static str,
+    /// Why it could not be run.
+    pub failure: Option<String>,
 }
 
 /// The state of one probe.
@@ -63,7 +96,10 @@ impl Report {
     /// Whether every probe is attached and nothing holds zc back.
     #[must_use]
     pub fn is_healthy(&self) -> bool {
-        self.advice.is_empty() && self.probes.iter().all(Finding::is_well)
+        let tested = self.self_test.iter().flat_map(|test| &test.routes);
+        self.advice.is_empty()
+            && self.probes.iter().all(Finding::is_well)
+            && tested.into_iter().all(|route| route.verdict != "unverified")
     }
 }
 
@@ -99,8 +135,35 @@ pub fn text(report: &Report) -> String {
         routes => format!("on: {}; on other routes they are inferred", routes.join(", ")),
     };
     let _ = writeln!(page, "\ncopies are measured {routes}");
+    if let Some(test) = &report.self_test {
+        page.push_str(&tested(test));
+    }
     for advice in &report.advice {
         let _ = writeln!(page, "note: {advice}");
+    }
+    page
+}
+
+fn tested(test: &SelfTest) -> String {
+    let mut page = format!(
+        "\n{:<14} {:>10} {:>10} {:>10} {:>12}\n",
+        "self-test", "known", "measured", "inferred", "breakpoints"
+    );
+    for row in &test.routes {
+        let seen = row.breakpoint_bytes.map_or_else(|| "-".to_owned(), |seen| seen.to_string());
+        let _ = write!(page, "{:<14} {:>10} ", row.route, row.known_bytes);
+        let _ = write!(page, "{:>10} {:>10} ", row.measured_bytes, row.possible_bytes);
+        let _ = writeln!(page, "{seen:>12}  {}", row.verdict);
+        if let Some(failure) = &row.failure {
+            let _ = writeln!(page, "     it could not be run: {failure}");
+        }
+    }
+    if let Some(why) = &test.without_breakpoints {
+        let _ = writeln!(page, "without breakpoints: {why}");
+    }
+    if !test.unwatched.is_empty() {
+        let functions = test.unwatched.join(", ");
+        let _ = writeln!(page, "without a breakpoint, so that less may be seen: {functions}");
     }
     page
 }
