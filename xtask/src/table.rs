@@ -63,17 +63,21 @@ impl Table {
         let mut page = format!("| case | copied | {} |\n", self.kernels.join(" | "));
         let _ = writeln!(page, "|---|---|{}", "---|".repeat(self.kernels.len()));
         let mut rows = self.rows.clone();
-        // A case without copies on one kernel and with some on another is one case.
         rows.sort_by_key(|row| self.rows.iter().position(|other| other.0 == row.0));
+        // A case that one kernel cannot run is no case of its own.
+        let copies = |case: &str| self.rows.iter().any(|row| row.0 == case && !row.1.is_empty());
+        rows.retain(|row| !row.1.is_empty() || !copies(&row.0));
         for row in &rows {
             let cells = &self.cells[row];
+            let otherwise = self.cells.get(&(row.0.clone(), String::new()));
             let bytes = cells.values().find_map(|cell| cell.strip_prefix("exact "));
             let what = match (row.1.as_str(), bytes) {
                 ("", _) => "nothing".to_owned(),
                 (what, Some(bytes)) => format!("{bytes} {what}"),
                 (what, None) => what.to_owned(),
             };
-            let cells = self.kernels.iter().map(|kernel| match cells.get(kernel) {
+            let cell = |kernel| cells.get(kernel).or_else(|| otherwise?.get(kernel));
+            let cells = self.kernels.iter().map(|kernel| match cell(kernel) {
                 Some(cell) if cell.strip_prefix("exact ") == bytes && bytes.is_some() => "exact",
                 Some(cell) => cell.as_str(),
                 None => "-",
@@ -112,11 +116,15 @@ mod tests {
     #[test]
     fn cells_become_rows_and_kernels_columns() {
         let mut table = Table::default();
-        table.read("5.10", "noise\ncell pipe read to_user 7 7\ncell tee - - none -\n");
-        table.read("6.1", "cell pipe read to_user 6 7\ncell tee - - cannot -\n");
+        table.read(
+            "5.10",
+            "cell zc - - cannot -\ncell pipe read to_user 7 7\ncell tee - - none -\n",
+        );
+        table.read("6.1", "cell zc send in_kernel 5 5\ncell pipe read to_user 6 7\n");
         let expected = "| case | copied | 5.10 | 6.1 |\n|---|---|---|---|\n\
+                        | zc | 5 send in_kernel | cannot | exact |\n\
                         | pipe | 7 read to_user | exact | 6 |\n\
-                        | tee | nothing | none | cannot |\n";
+                        | tee | nothing | none | - |\n";
         assert_eq!(table.markdown(), expected);
     }
 }
