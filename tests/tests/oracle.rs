@@ -125,7 +125,8 @@ fn note_cells(
     case: &Case,
     params: &Params,
 ) -> Result<()> {
-    let truth = in_truth_here(case, (case.expected)(params)).measured;
+    let here = in_truth_here(case, (case.expected)(params));
+    let (truth, slack) = (here.measured, here.slack);
     if truth.is_empty() {
         return note(case.name, "- - none -");
     }
@@ -139,8 +140,8 @@ fn note_cells(
         let known = measured.get(key.as_slice()).copied().unwrap_or(0);
         let cell = if !visible.contains(row) {
             "unknown -".to_owned()
-        } else if row.route == "fault" {
-            // Compared already, to the pages that come by chance.
+        } else if row.route == "fault" && known.abs_diff(row.bytes) <= START_UP + slack {
+            // To the pages that come by chance.
             format!("{0} {0}", row.bytes)
         } else {
             format!("{known} {}", row.bytes)

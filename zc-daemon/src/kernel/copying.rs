@@ -9,7 +9,7 @@ use zc_common::flow::Route::{
     Send, Sendfile, Splice, Vmsplice, Write,
 };
 
-use super::hooks::{Hook, Place, Probe};
+use super::hooks::{ANY, Hook, Place, Probe};
 
 /// A program of the same name as the function it hooks the return of.
 const fn returns(function: &'static str, arguments: &'static [(usize, &'static str)]) -> Hook {
@@ -22,6 +22,7 @@ const fn returns(function: &'static str, arguments: &'static [(usize, &'static s
         place: Place::Return(function),
         arguments,
         at_least,
+        at_most: ANY,
         needs: None,
         with: None,
     }
@@ -54,6 +55,7 @@ const fn copying(
         essential: false,
         routes,
         may_be_missing: false,
+        less: &[],
         hooks,
     }
 }
@@ -75,6 +77,7 @@ const fn enters(program: &'static str, function: &'static str) -> Hook {
         place: Place::Entry(function),
         arguments: &[],
         at_least: 0,
+        at_most: ANY,
         needs: None,
         with: None,
     }
@@ -136,6 +139,7 @@ pub(super) static COPYING: &[Probe] = &[
                 place: Place::Return("generic_perform_write"),
                 arguments: &[(0, "file"), (1, "iov_iter")],
                 at_least: 3,
+                at_most: ANY,
                 needs: None,
                 with: None,
             },
@@ -145,7 +149,7 @@ pub(super) static COPYING: &[Probe] = &[
         "copy_iomap_write",
         "bytes copied into the page cache by file systems on iomap (xfs, gfs2)",
         WRITES,
-        &[returns("iomap_file_buffered_write", FILE)],
+        &[Hook { at_least: 3, at_most: 5, ..returns("iomap_file_buffered_write", FILE) }],
     ),
     copying(
         "copy_pipe_read",
@@ -180,36 +184,61 @@ pub(super) static COPYING: &[Probe] = &[
         RECEIVES,
         &[Hook { at_least: 4, ..returns("csum_and_copy_to_iter", &[(3, "iov_iter")]) }],
     ),
-    copying(
-        "copy_udp_receive",
-        "bytes copied out of UDP sockets, of datagrams in one piece",
-        RECEIVES,
-        &[with_entry("udp_recvmsg", &[(1, "msghdr")], &ENTRY_OF_UDP)],
-    ),
-    newer(
-        "copy_udp6_receive",
-        "bytes copied out of UDP sockets over IPv6, of datagrams in one piece",
-        RECEIVES,
-        &[with_entry("udpv6_recvmsg", &[(1, "msghdr")], &ENTRY_OF_UDPV6)],
-    ),
-    copying(
-        "copy_tcp_send",
-        "bytes copied into TCP sockets: what was sent less what went by reference",
-        SENDS,
-        &[with_entry("tcp_sendmsg_locked", &[(1, "msghdr")], &ENTRY_OF_TCP)],
-    ),
+    Probe {
+        less: &["copy_receive", "copy_receive_sum"],
+        ..copying(
+            "copy_udp_receive",
+            "bytes copied out of UDP sockets, of datagrams in one piece",
+            RECEIVES,
+            &[Hook {
+                at_least: 4,
+                at_most: 6,
+                ..with_entry("udp_recvmsg", &[(1, "msghdr")], &ENTRY_OF_UDP)
+            }],
+        )
+    },
+    Probe {
+        less: &["copy_receive", "copy_receive_sum"],
+        ..newer(
+            "copy_udp6_receive",
+            "bytes copied out of UDP sockets over IPv6, of datagrams in one piece",
+            RECEIVES,
+            &[Hook {
+                at_least: 4,
+                at_most: 6,
+                ..with_entry("udpv6_recvmsg", &[(1, "msghdr")], &ENTRY_OF_UDPV6)
+            }],
+        )
+    },
     copying(
         "tcp_zerocopy",
         "bytes that TCP sends by reference for MSG_ZEROCOPY",
         &[MsgZerocopy, IoUring],
-        &[returns("skb_zerocopy_iter_stream", &[(0, "sock"), (1, "sk_buff"), (2, "msghdr")])],
+        &[Hook {
+            at_least: 5,
+            at_most: 6,
+            ..returns("skb_zerocopy_iter_stream", &[(0, "sock"), (1, "sk_buff"), (2, "msghdr")])
+        }],
     ),
     newer(
         "socket_splice",
         "bytes that sockets take by reference from a splice or sendfile",
         SENDS,
-        &[returns("skb_splice_from_iter", &[(0, "sk_buff"), (1, "iov_iter")])],
+        &[Hook {
+            at_least: 3,
+            at_most: 4,
+            ..returns("skb_splice_from_iter", &[(0, "sk_buff"), (1, "iov_iter")])
+        }],
     ),
+    Probe {
+        less: &["tcp_zerocopy", "socket_splice"],
+        ..copying(
+            "copy_tcp_send",
+            "bytes copied into TCP sockets: what was sent less what went by reference",
+            SENDS,
+            &[with_entry("tcp_sendmsg_locked", &[(1, "msghdr")], &ENTRY_OF_TCP)],
+        )
+    },
     newer(
         "socket_sendpage",
         "bytes that TCP takes by reference from a splice or sendfile (before 6.5)",
@@ -274,6 +303,7 @@ pub(super) static COPYING: &[Probe] = &[
                 place: Place::Return("__x64_sys_process_vm_readv"),
                 arguments: &[],
                 at_least: 1,
+                at_most: ANY,
                 needs: None,
                 with: None,
             },
@@ -290,6 +320,7 @@ pub(super) static COPYING: &[Probe] = &[
                 place: Place::Return("__x64_sys_process_vm_writev"),
                 arguments: &[],
                 at_least: 1,
+                at_most: ANY,
                 needs: None,
                 with: None,
             },

@@ -24,6 +24,9 @@ pub struct Probe {
     pub routes: &'static [Route],
     /// Whether a kernel without any of its functions has nothing to be seen there.
     pub may_be_missing: bool,
+    /// Probes whose bytes it takes off its own: it is of no use where one of them should be
+    /// attached and is not.
+    pub less: &'static [&'static str],
     /// Where it can be attached, best first.
     pub hooks: &'static [Hook],
 }
@@ -54,6 +57,8 @@ pub struct Hook {
     pub arguments: &'static [(usize, &'static str)],
     /// How many arguments there must be at least.
     pub at_least: usize,
+    /// How many there may be at most, where the program must know where they end.
+    pub at_most: usize,
     /// A function that tells a kernel on which the hook sees all it should.
     pub needs: Option<&'static str>,
     /// A second program that is attached with it, or the hook will not do.
@@ -104,6 +109,9 @@ impl fmt::Display for Hook {
     }
 }
 
+/// No limit to the arguments.
+pub(super) const ANY: usize = usize::MAX;
+
 /// A program on a tracepoint.
 const fn tracepoint(
     program: &'static str,
@@ -111,7 +119,15 @@ const fn tracepoint(
     arguments: &'static [(usize, &'static str)],
     at_least: usize,
 ) -> Hook {
-    Hook { program, place: Place::Tracepoint(name), arguments, at_least, needs: None, with: None }
+    Hook {
+        program,
+        place: Place::Tracepoint(name),
+        arguments,
+        at_least,
+        at_most: ANY,
+        needs: None,
+        with: None,
+    }
 }
 
 const SCHED_SWITCH: Hook =
@@ -136,6 +152,7 @@ static COUNTING: &[Probe] = &[
         essential: true,
         routes: &[],
         may_be_missing: false,
+        less: &[],
         hooks: &[tracepoint("sched_process_exec", "sched_process_exec", &[(0, "task_struct")], 2)],
     },
     Probe {
@@ -146,6 +163,7 @@ static COUNTING: &[Probe] = &[
         essential: false,
         routes: &[],
         may_be_missing: false,
+        less: &[],
         hooks: &[tracepoint("task_rename", "task_rename", &[(0, "task_struct")], 2)],
     },
     Probe {
@@ -156,6 +174,7 @@ static COUNTING: &[Probe] = &[
         essential: true,
         routes: &[],
         may_be_missing: false,
+        less: &[],
         hooks: &[SCHED_SWITCH],
     },
     Probe {
@@ -167,6 +186,7 @@ static COUNTING: &[Probe] = &[
         essential: true,
         routes: &[],
         may_be_missing: false,
+        less: &[],
         hooks: &[SCHED_SWITCH],
     },
     Probe {
@@ -178,6 +198,7 @@ static COUNTING: &[Probe] = &[
         essential: false,
         routes: &[],
         may_be_missing: false,
+        less: &[],
         hooks: &[SYS_EXIT],
     },
     Probe {
@@ -190,6 +211,7 @@ static COUNTING: &[Probe] = &[
         essential: false,
         routes: &[],
         may_be_missing: false,
+        less: &[],
         hooks: &[SYS_EXIT],
     },
     Probe {
@@ -201,6 +223,7 @@ static COUNTING: &[Probe] = &[
         essential: false,
         routes: &[],
         may_be_missing: false,
+        less: &[],
         hooks: &[
             tracepoint("io_uring_complete", "io_uring_complete", &[(2, "io_uring_cqe")], 3),
             tracepoint("io_uring_complete_args", "io_uring_complete", &[], 5),
@@ -213,6 +236,18 @@ mod tests {
     use std::collections::BTreeSet;
 
     use super::{super::breakpoints, *};
+
+    /// What a probe takes off its own is known by the time it is attached.
+    #[test]
+    fn what_a_probe_needs_comes_before_it() {
+        let mut before = BTreeSet::new();
+        for probe in probes() {
+            for needed in probe.less {
+                assert!(before.contains(needed), "{needed} after {}", probe.name);
+            }
+            before.insert(probe.name);
+        }
+    }
 
     #[test]
     fn names_are_unique() {

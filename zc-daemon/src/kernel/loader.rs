@@ -210,7 +210,7 @@ impl Loaded {
         };
         let name = hook.place.name();
         let arguments = arguments.ok_or_else(|| format!("this kernel has no {what} {name}"))?;
-        let fits = arguments.len() >= hook.at_least
+        let fits = (hook.at_least..=hook.at_most).contains(&arguments.len())
             && hook
                 .arguments
                 .iter()
@@ -274,9 +274,13 @@ impl Loaded {
         let slots = Slots::new(&map(&mut self.ebpf, "SLOTS")?, &slot_of, free, self.reserved)?;
         let losses = Losses::new(map(&mut self.ebpf, ".bss")?)?;
         let mut attached = HashMap::new();
-        let mut attachments = Vec::new();
+        let mut attachments: Vec<Attachment> = Vec::new();
         for probe in probes() {
-            attachments.push(self.attach_probe(probe, &mut attached)?);
+            let attachment = match without_what_it_needs(probe, &attachments) {
+                Some(refused) => refused,
+                None => self.attach_probe(probe, &mut attached)?,
+            };
+            attachments.push(attachment);
             if probe.tells_who_runs() {
                 cpus::visit_each();
             }
@@ -313,6 +317,18 @@ impl Loaded {
         }
         Ok(Attachment { probe, hook: None, refused })
     }
+}
+
+/// What becomes of a probe that takes the bytes of another one off its own, if that one
+/// is down: what it would count is too much.
+fn without_what_it_needs(probe: &'static Probe, attachments: &[Attachment]) -> Option<Attachment> {
+    let down = attachments.iter().find(|attachment| {
+        let needed = probe.less.contains(&attachment.probe.name);
+        needed && attachment.hook.is_none() && !attachment.is_missing()
+    })?;
+    let why = format!("the probe {} is down, whose bytes it takes off its own", down.probe.name);
+    let refused = probe.hooks.iter().map(|hook| (hook, why.clone())).collect();
+    Some(Attachment { probe, hook: None, refused })
 }
 
 /// What the programs may log: nothing, unless debug lines are wanted; to the
