@@ -30,6 +30,16 @@ names! {
     }
 }
 
+names! {
+    /// A copy of which the kernel checked the size beforehand (`__check_object_size`).
+    Checked {
+        /// To user memory.
+        ToUser = "to_user",
+        /// From user memory.
+        FromUser = "from_user",
+    }
+}
+
 /// The position of one counter in a [`Tally`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Counter(usize);
@@ -40,10 +50,11 @@ const FLOWS: usize = SYSCALLS + Class::COUNT;
 const MEASURED: usize = FLOWS + 2 * Flow::COUNT;
 const REFERENCES: usize = MEASURED + 2 * Route::COUNT * Direction::COUNT;
 const FALLBACKS: usize = REFERENCES + Route::COUNT;
+const CHECKED: usize = FALLBACKS + Fallback::COUNT;
 
 impl Counter {
     /// How many counters a tally holds.
-    pub const COUNT: usize = FALLBACKS + Fallback::COUNT;
+    pub const COUNT: usize = CHECKED + Checked::COUNT;
     /// The first [`Self::MIRRORED`] counters are copies of words that the
     /// kernel keeps in `task_struct`: switches, then faults.
     pub const MIRRORED: usize = SYSCALLS;
@@ -129,6 +140,12 @@ impl Counter {
     #[must_use]
     pub const fn fallback(fallback: Fallback) -> Self {
         Self(FALLBACKS + fallback.index())
+    }
+
+    /// Bytes of those measured that are known by the check of their size alone.
+    #[must_use]
+    pub const fn checked(checked: Checked) -> Self {
+        Self(CHECKED + checked.index())
     }
 
     /// The position in the tally.

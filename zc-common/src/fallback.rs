@@ -13,6 +13,9 @@ names! {
         NotTaken = "not_taken",
         /// The socket did not take a file's pages (no scatter-gather).
         SocketSink = "socket_sink",
+        /// On their way to the device the bytes were gathered into one piece (it has no
+        /// scatter-gather, `skb_segment`, `__skb_linearize`).
+        NoScatterGather = "no_scatter_gather",
         /// A buffered file always copies what is spliced into it.
         FileSink = "file_sink",
         /// The source does not link its pages (`copy_splice_read`).
@@ -59,6 +62,8 @@ fallbacks! {
     NotTaken: ZerocopyNotTaken = MsgZerocopy;
     SocketSink: SendfileSocketSink = Sendfile, SpliceSocketSink = Splice,
         RingSocketSink = IoUring;
+    NoScatterGather: ZerocopyGathered = MsgZerocopy, SendfileGathered = Sendfile,
+        SpliceGathered = Splice, RingGathered = IoUring;
     FileSink: SendfileFileSink = Sendfile, SpliceFileSink = Splice,
         CopyRangeFileSink = CopyFileRange, RingFileSink = IoUring;
     Source: SendfileSource = Sendfile, SpliceSource = Splice, CopyRangeSource = CopyFileRange,

@@ -255,7 +255,8 @@ impl Flow {
 /// What a program asks of a flow, by position in [`Flow::ALL`]: tables that any byte can
 /// index, as the verifier wants it.
 pub mod table {
-    use super::{Copies, FLOWS, Flow};
+    use super::{Copies, Direction, FLOWS, Flow};
+    use crate::counter::Checked;
 
     /// How many positions a byte can name.
     pub const POSITIONS: usize = 256;
@@ -298,6 +299,24 @@ pub mod table {
         table
     };
 
+    /// For each flow, in which direction its bytes are copied once: a position in
+    /// [`Checked::ALL`](crate::counter::Checked::ALL), or [`NEITHER`].
+    pub const CHECKED: [u8; POSITIONS] = {
+        let mut table = [NEITHER; POSITIONS];
+        let mut row = 0;
+        while row < FLOWS.len() {
+            table[row] = match FLOWS[row].copies {
+                Copies::Once(Direction::ToUser) => Checked::ToUser as u8,
+                Copies::Once(Direction::FromUser) => Checked::FromUser as u8,
+                Copies::None | Copies::Moved | Copies::Once(_) | Copies::Unknown => NEITHER,
+            };
+            row += 1;
+        }
+        table
+    };
+
+    /// Not between the kernel and user memory, or not known.
+    pub const NEITHER: u8 = 2;
     /// [`Copies::None`].
     pub const NOTHING: u8 = 0;
     /// [`Copies::Moved`].

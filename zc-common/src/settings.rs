@@ -59,11 +59,17 @@ macro_rules! kernel_fields {
             ITER_COUNT: "iov_iter", "count";
             MSGHDR_ITER: "msghdr", "msg_iter";
             MSGHDR_FLAGS: "msghdr", "msg_flags";
+            SK_BUFF_SK: "sk_buff", "sk";
+            SK_BUFF_LEN: "sk_buff", "len";
             SK_BUFF_DATA_LEN: "sk_buff", "data_len";
             SK_BUFF_HEAD: "sk_buff", "head";
             SK_BUFF_END: "sk_buff", "end";
             SHARED_INFO_FRAGS: "skb_shared_info", "nr_frags";
             SHARED_INFO_UARG: "skb_shared_info", "destructor_arg";
+            SHARED_INFO_FRAG_LIST: "skb_shared_info", "frag_list";
+            SHARED_INFO_FRAG: "skb_shared_info", "frags";
+            FRAG_LENGTH: "skb_frag", "len";
+            FRAG_VECTOR_LENGTH: "bio_vec", "bv_len";
             IO_KIOCB_OPCODE: "io_kiocb", "opcode";
             IO_KIOCB_FILE: "io_kiocb", "file";
             IO_URING_CQE_RES: "io_uring_cqe", "res";

@@ -11,7 +11,7 @@
 //!
 //! So an owner never changes while a slot is live, and none is read torn.
 
-use crate::counter::{Counter, Tally};
+use crate::counter::{Checked, Counter, Tally};
 
 names! {
     /// Where a slot is in its life.
@@ -52,13 +52,18 @@ pub struct Slot {
     pub seen: u64,
     /// Bytes seen passed on by reference during the system call under way.
     pub linked: u64,
+    /// Bytes whose size the kernel checked before copying them to user memory, and from
+    /// it, during the system call under way: an entry of [`Checked::ALL`].
+    pub checked: [u64; Checked::COUNT],
+    /// 1 while the kernel reads a path: it checks the size of the buffer, not of the name.
+    pub naming: u64,
     /// One word a counter.
     pub tally: [u64; Counter::COUNT],
 }
 
 const HEADER: usize = 7;
 /// Words that only the programs use.
-const SCRATCH: usize = 3;
+const SCRATCH: usize = 4 + Checked::COUNT;
 
 impl Slot {
     /// How many words a slot has.
@@ -166,8 +171,9 @@ fn comm(first: u64, second: u64) -> [u8; 16] {
     bytes
 }
 
-/// Whose memory a socket sends without copying it: an entry of the `OWNERS` map.
-#[derive(Clone, Copy)]
+/// Who sends what a socket, or a handle of pages that it sends without copying them,
+/// stands for: an entry of the `OWNERS` map.
+#[derive(Clone, Copy, PartialEq, Eq)]
 #[repr(C)]
 pub struct Sender {
     /// The process id.
@@ -176,6 +182,8 @@ pub struct Sender {
     pub start: u64,
     /// A position in [`Route::ALL`](crate::flow::Route::ALL).
     pub route: u64,
+    /// 1 if it last asked for its bytes to be sent by reference, else 0.
+    pub promised: u64,
 }
 
 names! {

@@ -32,6 +32,14 @@ pub struct Evidence {
     pub linked: u64,
 }
 
+impl Evidence {
+    /// Whether nothing was seen.
+    #[inline(always)]
+    pub const fn is_nothing(self) -> bool {
+        self.seen | self.linked == 0
+    }
+}
+
 /// Takes what was seen since the last call; the next one begins with nothing.
 #[inline(always)]
 pub fn take_evidence(slot: *mut Slot) -> Evidence {
@@ -53,10 +61,17 @@ static FLOW_HANDS: [u8; POSITIONS] = table::HANDS;
 
 /// Looks a flow up. The read is volatile: see `sys_exit`.
 #[inline(always)]
-fn look_up(table: &'static [u8; POSITIONS], flow: u8) -> u8 {
+pub fn look_up(table: &'static [u8; POSITIONS], flow: u8) -> u8 {
     let row = &raw const table[flow as usize];
     // SAFETY: any byte is a position of the table.
     unsafe { row.read_volatile() }
+}
+
+/// The route of the flow at a position, as a position in
+/// [`Route::ALL`](zc_common::flow::Route::ALL).
+#[inline(always)]
+pub fn route_at(flow: u8) -> u8 {
+    look_up(&FLOW_ROUTE, flow)
 }
 
 /// Charges one call that moved `bytes` by `flow`, as far as probes saw how.
@@ -89,7 +104,7 @@ pub fn call(slot: *mut Slot, flow: Flow, bytes: u64, evidence: Evidence) {
 /// The same number, through memory, so that the compiler forgets what it knows of its
 /// bound and keeps the checks that the verifier asks for.
 #[inline(always)]
-fn opaque(number: u8) -> u8 {
+pub fn opaque(number: u8) -> u8 {
     // SAFETY: a local.
     unsafe { (&raw const number).read_volatile() }
 }

@@ -181,7 +181,7 @@ pub fn current_route(flags: u32) -> u8 {
 
 /// The route of a system call. The read is volatile: see `sys_exit`.
 #[inline(always)]
-fn route_of(number: u32) -> u8 {
+pub fn route_of(number: u32) -> u8 {
     if number >= NUMBERS as u32 {
         return Route::Other as u8;
     }

@@ -14,6 +14,7 @@
 #![feature(asm_experimental_arch)]
 
 mod charge;
+mod checked;
 mod copies;
 mod descriptor;
 mod iter;

@@ -1,11 +1,11 @@
-//! Whose memory it is that a socket sends without copying it: noted when it is sent,
-//! as a copy that is made after all is made while anybody may be running.
+//! Who sends by a socket, and whose memory it sends without copying it: noted when it is
+//! sent, as a copy within the kernel is made while anybody may be running.
 
 use aya_ebpf::helpers::bpf_get_smp_processor_id;
 use zc_common::{
     counter::Counter,
     fallback::{Fallback, Reason},
-    flow::Direction,
+    flow::{Direction, Route},
     slot::{Lost, Sender, Slot, State},
 };
 
@@ -15,43 +15,61 @@ use crate::{
     memory, threads,
 };
 
-/// Notes the running process as owner of what `handle` (a `struct ubuf_info`) stands
-/// for, and the route it was sent by.
+/// Notes the running process as owner of what `handle` (a `struct ubuf_info` or
+/// `struct sock`) stands for, the route it sends by, and whether by reference.
 #[inline(always)]
-pub fn note(handle: u64, route: u8) {
+pub fn note(handle: u64, route: u8, promised: bool) {
     if handle == 0 {
         return;
     }
     let Some(slot) = threads::running() else { return };
     // SAFETY: `slot` points into `SLOTS`.
     let (ids, start) = unsafe { ((*slot).ids, (*slot).process_start) };
-    let owner = Sender { tgid: ids >> 32, start, route: u64::from(route) };
+    let (route, promised) = (u64::from(route), u64::from(promised));
+    let owner = Sender { tgid: ids >> 32, start, route, promised };
+    // SAFETY: an entry that another CPU replaces meanwhile is whole in each word.
+    if OWNERS.get_ptr(handle).is_some_and(|known| unsafe { *known } == owner) {
+        return;
+    }
     // When the map is full its oldest entry makes room: then the copy has no owner,
     // which is counted.
     let _ = OWNERS.insert(handle, owner, 0);
 }
 
-/// Charges a copy in the kernel to whoever sent what `handle` stands for.
+/// Charges a copy of what `handle` stands for to whoever sent it. Where a socket is not
+/// known yet (`handle` is 0: a packet that is received) it is nobody's.
 #[inline(always)]
-pub fn charge(handle: u64, bytes: u64) {
+pub fn charge(handle: u64, direction: Direction, bytes: u64, reason: Reason) {
     let owner = OWNERS.get_ptr(handle);
-    // SAFETY: an entry that another CPU replaces meanwhile is whole in each word.
+    // SAFETY: as in `note`.
     let owner = owner.map(|owner| unsafe { *owner });
     let slot = owner.and_then(slot_of);
-    let route = owner.map_or(zc_common::flow::Route::Other as u64, |owner| owner.route);
-    let slot = slot.or_else(|| {
+    if slot.is_none() && handle != 0 {
         charge::lost(Lost::NoOwner);
-        // SAFETY: no precondition.
-        SLOTS.get_ptr_mut(unsafe { bpf_get_smp_processor_id() })
-    });
-    if let (Some(slot), Some((bytes_of, copies_of))) =
-        (slot, Counter::measured_at(route as usize, Direction::InKernel))
+    }
+    let Some(slot) = slot.or_else(nobody) else { return };
+    let (route, promised) =
+        owner.map_or((Route::Other as u8, false), |o| (o.route as u8, o.promised != 0));
+    add_copy(slot, route, direction, bytes);
+    if promised && let Some(fallback) = Fallback::of(route, reason) {
+        add(slot, Counter::fallback(fallback), bytes);
+    }
+}
+
+/// The slot of charges that belong to no thread: this CPU's reserved one.
+#[inline(always)]
+fn nobody() -> Option<*mut Slot> {
+    // SAFETY: no precondition.
+    SLOTS.get_ptr_mut(unsafe { bpf_get_smp_processor_id() })
+}
+
+#[inline(always)]
+fn add_copy(slot: *mut Slot, route: u8, direction: Direction, bytes: u64) {
+    if let Some((bytes_of, copies_of)) =
+        Counter::measured_at(charge::opaque(route) as usize, direction)
     {
         add(slot, bytes_of, bytes);
         add(slot, copies_of, 1);
-        if let Some(fallback) = Fallback::of(route as u8, Reason::Receiver) {
-            add(slot, Counter::fallback(fallback), bytes);
-        }
     }
 }
 

@@ -1,5 +1,7 @@
 //! `sendfile(2)` and `copy_file_range(2)`.
 
+use std::net::TcpStream;
+
 use anyhow::Result;
 
 use super::pipes::pipe_for;
@@ -37,13 +39,17 @@ fn expect_in_kernel(route: &'static str, params: &Params) -> Expected {
 }
 
 fn to_socket(params: &Params) -> Result<()> {
+    send_file_over(&tcp_pair(params)?, params)
+}
+
+/// Sends the input by one end of a connection, and receives it by the other.
+pub(super) fn send_file_over((near, far): &(TcpStream, TcpStream), params: &Params) -> Result<()> {
     let file = open_data(params)?;
-    let (near, far) = tcp_pair(params)?;
     let mut buffer = params.buffer()?;
     for chunk in params.chunks() {
-        exactly("sendfile", fd::sendfile(&near, &file, chunk.len), chunk.len)?;
+        exactly("sendfile", fd::sendfile(near, &file, chunk.len), chunk.len)?;
         let buffer = &mut buffer[..chunk.len];
-        exactly("recv", net::recv(&far, buffer, libc::MSG_WAITALL), chunk.len)?;
+        exactly("recv", net::recv(far, buffer, libc::MSG_WAITALL), chunk.len)?;
     }
     Ok(())
 }

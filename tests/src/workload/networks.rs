@@ -2,7 +2,7 @@
 //!
 //! Processes of other programs make them, so that no byte of theirs is counted here.
 
-use std::net::{Ipv4Addr, TcpListener, TcpStream};
+use std::net::{Ipv4Addr, TcpListener, TcpStream, UdpSocket};
 use std::process::{Command, Stdio};
 use std::thread;
 
@@ -10,7 +10,7 @@ use anyhow::{Context as _, Result, anyhow, ensure};
 
 use super::Params;
 use super::sockets::connect;
-use super::sys::process;
+use super::sys::{net, process};
 
 /// What a case that uses them needs.
 pub(super) const NEEDS: &str = "root, veth, and ip of iproute2 or of busybox";
@@ -27,12 +27,28 @@ const NO_PROBES: &str = "echo 0 >/proc/sys/net/ipv4/tcp_early_retrans";
 ///
 /// The networks go with their last sockets. This process must have one thread.
 pub(super) fn tcp_pair(params: &Params) -> Result<(TcpStream, TcpStream)> {
+    tcp_pair_over(params, || Ok(()))
+}
+
+/// The same, the first end of which sends by a device without scatter-gather.
+pub(super) fn tcp_pair_without_scatter_gather(params: &Params) -> Result<(TcpStream, TcpStream)> {
+    tcp_pair_over(params, || {
+        let socket = UdpSocket::bind((Ipv4Addr::UNSPECIFIED, 0))?;
+        net::forbid_scatter_gather(&socket, "veth1").context("cannot set up veth1")
+    })
+}
+
+fn tcp_pair_over(
+    params: &Params,
+    set_up: impl FnOnce() -> Result<()>,
+) -> Result<(TcpStream, TcpStream)> {
     process::keep_one_arena();
     process::leave_network().context("cannot make a network; it takes root")?;
     program("sh", &["-c", NO_PROBES])?;
     let far = thread::spawn(listen_far).join().map_err(|_| anyhow!("a thread panicked"))??;
     ip(&["addr", "add", &format!("{NEAR}/24"), "dev", "veth1"])?;
     ip(&["link", "set", "veth1", "up"])?;
+    set_up()?;
     connect(&far, params).context("cannot connect one network to the other")
 }
 

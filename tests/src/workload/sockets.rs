@@ -174,12 +174,16 @@ fn read_and_write(params: &Params) -> Result<()> {
 }
 
 fn tcp(params: &Params) -> Result<()> {
-    let (near, far) = tcp_pair(params)?;
+    send_over(&tcp_pair(params)?, params)
+}
+
+/// Sends by one end of a connection, and receives by the other.
+pub(super) fn send_over((near, far): &(TcpStream, TcpStream), params: &Params) -> Result<()> {
     let mut buffer = params.buffer()?;
     for chunk in params.chunks() {
         let buffer = &mut buffer[..chunk.len];
-        exactly("send", net::send(&near, buffer, 0), chunk.len)?;
-        exactly("recv", net::recv(&far, buffer, libc::MSG_WAITALL), chunk.len)?;
+        exactly("send", net::send(near, buffer, 0), chunk.len)?;
+        exactly("recv", net::recv(far, buffer, libc::MSG_WAITALL), chunk.len)?;
     }
     Ok(())
 }

@@ -86,14 +86,18 @@ fn allow(socket: &TcpStream) -> Result<()> {
 
 fn send(params: &Params) -> Result<()> {
     let params = &params.in_chunks_of_at_most(PIECE);
-    send_over(&tcp_pair(params)?, params)
+    send_by_reference_over(&tcp_pair(params)?, params)
 }
 
 fn send_between_networks(params: &Params) -> Result<()> {
-    send_over(&networks::tcp_pair(params)?, params)
+    send_by_reference_over(&networks::tcp_pair(params)?, params)
 }
 
-fn send_over((near, far): &(TcpStream, TcpStream), params: &Params) -> Result<()> {
+/// Sends with `MSG_ZEROCOPY` by one end of a connection, and receives by the other.
+pub(super) fn send_by_reference_over(
+    (near, far): &(TcpStream, TcpStream),
+    params: &Params,
+) -> Result<()> {
     allow(near)?;
     let mut into = params.buffer()?;
     let from = params.buffer()?;

@@ -2,7 +2,8 @@
 //! the ledger booked for the same process.
 
 use zc_common::{
-    counter::Tally,
+    counter::{Checked, Counter, Tally},
+    fallback::Fallback,
     flow::{Direction, Route},
 };
 
@@ -41,7 +42,8 @@ pub struct Booked {
     /// Bytes measured.
     pub measured: u64,
     /// Bytes that may have been copied by these functions: inferred where no copy was
-    /// seen, or copied within the kernel for an io_uring.
+    /// seen, known by the check of their size alone, or copied within the kernel for an
+    /// io_uring or by no known route.
     pub possible: u64,
 }
 
@@ -53,25 +55,41 @@ impl Booked {
         for row in summary::copied(delta, Copies::Best) {
             match row.quality {
                 _ if made_elsewhere(&row) => {}
-                Quality::Measured if row.route == Route::IoUring && in_kernel(&row) => {
+                Quality::Measured if may_be_made_elsewhere(&row) => {
                     booked.possible += row.amount.bytes;
                 }
                 Quality::Measured => booked.measured += row.amount.bytes,
                 Quality::Inferred => booked.possible += row.amount.bytes,
             }
         }
+        let checked: u64 =
+            Checked::ALL.iter().map(|checked| delta[Counter::checked(*checked)]).sum();
+        booked.possible += checked;
+        let gathered: u64 = GATHERED.iter().map(|row| delta[Counter::fallback(*row)]).sum();
+        booked.measured = booked.measured.saturating_sub(checked + gathered);
         booked
     }
 }
+
+/// What was gathered for a device, on routes on which functions of `lib/` copy within the
+/// kernel too.
+const GATHERED: [Fallback; 2] = [Fallback::SendfileGathered, Fallback::SpliceGathered];
 
 fn in_kernel(row: &Copied) -> bool {
     row.direction == Direction::InKernel
 }
 
 /// Whether copies are made without a function of `lib/`: pages that are written while
-/// shared, and promises of zero-copy that were not kept.
+/// shared, and socket buffers copied within the kernel.
 fn made_elsewhere(row: &Copied) -> bool {
-    row.route == Route::Fault || (row.route == Route::MsgZerocopy && in_kernel(row))
+    const OF_SOCKETS: [Route; 5] =
+        [Route::Read, Route::Write, Route::Recv, Route::Send, Route::MsgZerocopy];
+    row.route == Route::Fault || (in_kernel(row) && OF_SOCKETS.contains(&row.route))
+}
+
+/// Whether copies may be made by such a function, or not.
+fn may_be_made_elsewhere(row: &Copied) -> bool {
+    in_kernel(row) && (row.route == Route::IoUring || row.route == Route::Other)
 }
 
 /// Compares the sum of the breakpoints with the ledger's; `complete` if every function
@@ -102,8 +120,6 @@ pub fn judge(known: u64, booked: Booked, counted: Option<u64>, complete: bool) -
 
 #[cfg(test)]
 mod tests {
-    use zc_common::counter::Counter;
-
     use super::*;
 
     #[test]
@@ -120,7 +136,12 @@ mod tests {
         charge(Route::MsgZerocopy, Direction::InKernel, 8);
         charge(Route::MsgZerocopy, Direction::FromUser, 16);
         charge(Route::IoUring, Direction::InKernel, 32);
-        assert_eq!(Booked::of(&tally), Booked { measured: 19, possible: 32 });
+        charge(Route::Send, Direction::InKernel, 64);
+        charge(Route::Splice, Direction::InKernel, 128 + 256);
+        charge(Route::Other, Direction::ToUser, 512);
+        tally[Counter::fallback(Fallback::SpliceGathered)] = 256;
+        tally[Counter::checked(Checked::ToUser)] = 512;
+        assert_eq!(Booked::of(&tally), Booked { measured: 19 + 128, possible: 32 + 512 });
     }
 
     #[test]

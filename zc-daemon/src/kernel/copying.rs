@@ -37,7 +37,6 @@ const READS: &[Route] = &[Read, DirectIo, IoUring, Aio, Sendfile, Splice, CopyFi
 const WRITES: &[Route] = &[Write, DirectIo, IoUring, Aio, Sendfile, Splice, CopyFileRange, Other];
 const RECEIVES: &[Route] = &[Read, Recv, IoUring, Splice, Other];
 const SENDS: &[Route] = &[Write, Send, MsgZerocopy, IoUring, Sendfile, Splice, Other];
-
 const CONSTANT: &str = "copies of fixed size (structures, single numbers): they are part of no \
                         payload";
 
@@ -93,8 +92,13 @@ const fn with_entry(
 }
 
 static ENTRY_OF_TCP: Hook = enters("tcp_sendmsg_locked_entry", "tcp_sendmsg_locked");
+static ENTRY_OF_SENDPAGES: Hook = enters("do_tcp_sendpages_entry", "do_tcp_sendpages");
 static ENTRY_OF_UDP: Hook = enters("udp_recvmsg_entry", "udp_recvmsg");
 static ENTRY_OF_UDPV6: Hook = enters("udpv6_recvmsg_entry", "udpv6_recvmsg");
+
+static ENTRY_OF_GETNAME: Hook = enters("getname_entry", "getname");
+static ENTRY_OF_NAMES: Hook = enters("do_getname_entry", "do_getname");
+static ENTRY_OF_NAMES_BEFORE: Hook = enters("getname_flags_entry", "getname_flags");
 
 /// Every probe that sees copies.
 pub(super) static COPYING: &[Probe] = &[
@@ -243,7 +247,10 @@ pub(super) static COPYING: &[Probe] = &[
         "socket_sendpage",
         "bytes that TCP takes by reference from a splice or sendfile (before 6.5)",
         SENDS,
-        &[Hook { at_least: 5, ..returns("do_tcp_sendpages", &[(0, "sock")]) }],
+        &[Hook {
+            at_least: 5,
+            ..with_entry("do_tcp_sendpages", &[(0, "sock")], &ENTRY_OF_SENDPAGES)
+        }],
     ),
     copying(
         "reflink",
@@ -286,6 +293,35 @@ pub(super) static COPYING: &[Probe] = &[
         &[Hook { arguments: &[(0, "sk_buff")], ..enters("skb_copy_ubufs", "skb_copy_ubufs") }],
     ),
     copying(
+        "socket_owner",
+        "who opened a socket: whose the copies are that the kernel makes of what it sends",
+        SENDS,
+        &[returns("sock_alloc_file", &[(0, "socket")])],
+    ),
+    copying(
+        "copy_gathered",
+        "bytes of socket buffers copied within the kernel, on the account of the socket's owner: \
+         gathered for a device without scatter-gather, cut into segments, moved together",
+        SENDS,
+        &[Hook { at_least: 4, ..returns("skb_copy_bits", &[(0, "sk_buff")]) }],
+    ),
+    copying(
+        "copy_gathered_sum",
+        "the same, while their sum is taken",
+        SENDS,
+        &[Hook {
+            at_least: 4,
+            arguments: &[(0, "sk_buff")],
+            ..enters("skb_copy_and_csum_bits", "skb_copy_and_csum_bits")
+        }],
+    ),
+    copying(
+        "copy_stored",
+        "bytes stored into socket buffers, by AF_XDP and programs of traffic control",
+        SENDS,
+        &[Hook { at_least: 4, ..returns("skb_store_bits", &[(0, "sk_buff")]) }],
+    ),
+    copying(
         "copy_on_write",
         "bytes of pages copied as they were written while shared",
         &[Fault],
@@ -326,4 +362,29 @@ pub(super) static COPYING: &[Probe] = &[
             },
         ],
     ),
+    copying(
+        "path_names",
+        "when the kernel reads a path, which is not a copy of the size it checks",
+        &[Other],
+        &[
+            Hook { at_least: 2, ..with_entry("do_getname", &[], &ENTRY_OF_NAMES) },
+            Hook { at_least: 2, ..with_entry("getname_flags", &[], &ENTRY_OF_NAMES_BEFORE) },
+        ],
+    ),
+    newer(
+        "path_names_inlined",
+        "the same, where the compiler made a second function of it (before 6.16)",
+        &[Other],
+        &[Hook { at_least: 1, ..with_entry("getname", &[], &ENTRY_OF_GETNAME) }],
+    ),
+    Probe {
+        less: &["path_names", "path_names_inlined"],
+        ..copying(
+            "copy_checked",
+            "bytes of copies whose size the kernel checks beforehand, in calls of which no other \
+             probe saw any: the rest of copy_to_user and copy_from_user",
+            &[Other],
+            &[Hook { at_least: 3, ..enters("check_object_size", "__check_object_size") }],
+        )
+    },
 ];

@@ -8,7 +8,7 @@ use aya_ebpf::{macros::btf_tracepoint, programs::BtfTracePointContext};
 use zc_common::{classify, slot::Lost};
 
 use crate::{
-    charge,
+    charge, checked,
     descriptor::File,
     memory,
     settings::{IO_KIOCB_FILE, IO_KIOCB_OPCODE, IO_URING_CQE_RES},
@@ -39,6 +39,7 @@ fn complete(request: u64, result: i32) {
     let Some(slot) = threads::running() else { return };
     // Whoever completes a request did it, or nothing was done but to wait for a device.
     let evidence = charge::take_evidence(slot);
+    checked::take(slot);
     if result <= 0 {
         return;
     }

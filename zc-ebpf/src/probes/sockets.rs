@@ -5,6 +5,8 @@ use aya_ebpf::{
     programs::{FEntryContext, FExitContext},
 };
 
+use zc_common::classify::MSG_ZEROCOPY;
+
 use crate::{
     copies::{self, Way, of_socket},
     iter::{Iter, Memory},
@@ -15,6 +17,10 @@ use crate::{
     },
     threads,
 };
+
+/// The socket is to take the message's pages as they are (`include/linux/socket.h`,
+/// since 6.5).
+const MSG_SPLICE_PAGES: u64 = 0x800_0000;
 
 /// The iterator at `position`.
 #[inline(always)]
@@ -129,10 +135,14 @@ fn message(pointer: *const u8) -> (Memory, u32) {
 }
 
 /// `int tcp_sendmsg_locked(struct sock *sk, struct msghdr *msg, size_t size)`
-/// (net/ipv4/tcp.c): what it passes on by reference is counted on the way.
+/// (net/ipv4/tcp.c): what it passes on by reference is counted on the way, and what is
+/// copied later is its sender's.
 #[fentry(function = "tcp_sendmsg_locked")]
-pub fn tcp_sendmsg_locked_entry(_: FEntryContext) -> i32 {
+pub fn tcp_sendmsg_locked_entry(ctx: FEntryContext) -> i32 {
     begin();
+    let (_, flags) = message(ctx.arg(1));
+    let promised = u64::from(flags) & (MSG_ZEROCOPY | MSG_SPLICE_PAGES) != 0;
+    owners::note(ctx.arg(0), copies::current_route(flags), promised);
     0
 }
 
@@ -158,7 +168,7 @@ pub fn skb_zerocopy_iter_stream(ctx: FExitContext) -> i32 {
     link(i64::from(linked as i32));
     if linked as i32 > 0 {
         let (_, flags) = message(ctx.arg(2));
-        owners::note(ctx.arg(4), copies::current_route(flags));
+        owners::note(ctx.arg(4), copies::current_route(flags), true);
     }
     0
 }
@@ -182,6 +192,13 @@ pub fn skb_splice_from_iter(ctx: FExitContext) -> i32 {
 #[fexit(function = "do_tcp_sendpages")]
 pub fn do_tcp_sendpages(ctx: FExitContext) -> i32 {
     link(ctx.arg(5));
+    0
+}
+
+/// The same: whose bytes they are is noted before any of them is sent.
+#[fentry(function = "do_tcp_sendpages")]
+pub fn do_tcp_sendpages_entry(ctx: FEntryContext) -> i32 {
+    owners::note(ctx.arg(0), copies::current_route(0), true);
     0
 }
 

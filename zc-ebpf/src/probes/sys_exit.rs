@@ -6,12 +6,13 @@
 use aya_ebpf::{bindings::pt_regs, macros::btf_tracepoint, programs::BtfTracePointContext};
 use zc_common::{
     counter::Counter,
+    flow::{Flow, Route},
     slot::{Lost, Slot},
     syscall::{CLASS_OF, Class, IO_OF, Io, NUMBERS},
 };
 
 use crate::{
-    charge, task, threads,
+    charge, checked, copies, task, threads,
     transfer::{self, Call},
 };
 
@@ -62,19 +63,30 @@ fn count(slot: *mut Slot, number: u32, registers: *const pt_regs, returned: u64)
         return;
     }
     charge::add(slot, Counter::syscall_at(look_up(&CLASSES, number) as usize), 1);
-    let evidence = charge::take_evidence(slot);
+    let mut evidence = charge::take_evidence(slot);
+    let sizes = checked::take(slot);
+    let moved = moved(io, registers, returned);
+    // What a ring's requests copy is told by their completions.
+    if evidence.is_nothing() && copies::route_of(number) != Route::IoUring as u8 {
+        evidence = checked::settle(moved, sizes);
+    }
+    if let Some((flow, bytes)) = moved {
+        charge::call(slot, flow, bytes, evidence);
+    }
+}
+
+/// Which flow a call was, and its bytes; none if it moved nothing.
+#[inline(always)]
+fn moved(io: u8, registers: *const pt_regs, returned: u64) -> Option<(Flow, u64)> {
     if io == Io::None as u8 || returned == 0 || returned >= FIRST_ERROR {
-        return;
+        return None;
     }
     // A 32-bit call by 64-bit code (int 0x80): the number meant another call.
     if task::is_in_compat_call() {
         charge::lost(Lost::Compat);
-        return;
+        return None;
     }
-    let call = Call::new(registers, returned);
-    if let Some((flow, bytes)) = transfer::decode(io, &call) {
-        charge::call(slot, flow, bytes, evidence);
-    }
+    transfer::decode(io, &Call::new(registers, returned))
 }
 
 /// The class of a number beyond the table.

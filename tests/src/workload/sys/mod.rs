@@ -5,6 +5,7 @@
 //! sees.
 
 pub(super) mod fd;
+pub(super) mod ipc;
 pub(super) mod mem;
 pub(super) mod net;
 pub(super) mod process;

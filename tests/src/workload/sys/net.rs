@@ -131,6 +131,28 @@ pub(in crate::workload) fn set_option(
         .map(drop)
 }
 
+/// Has a network interface of the socket's network take whole packets in one piece only.
+pub(in crate::workload) fn forbid_scatter_gather(
+    socket: impl AsFd,
+    interface: &str,
+) -> io::Result<()> {
+    /// `SIOCETHTOOL` (`include/uapi/linux/sockios.h`).
+    const REQUEST: libc::Ioctl = 0x8946;
+    /// `ETHTOOL_SSG` (`include/uapi/linux/ethtool.h`), and a `struct ethtool_value`.
+    const COMMAND: u32 = 0x19;
+    let mut setting = [COMMAND, 0];
+    let mut name = [0; libc::IFNAMSIZ];
+    for (into, byte) in name.iter_mut().zip(interface.bytes().take(libc::IFNAMSIZ - 1)) {
+        *into = libc::c_char::from_ne_bytes([byte]);
+    }
+    let data = libc::__c_anonymous_ifr_ifru { ifru_data: (&raw mut setting).cast() };
+    let mut request = libc::ifreq { ifr_name: name, ifr_ifru: data };
+    let socket = socket.as_fd().as_raw_fd();
+    // SAFETY: the request and the setting it points to are of the sizes that the command
+    // wants, and outlive the call.
+    value(unsafe { libc::ioctl(socket, REQUEST, &raw mut request) }).map(drop)
+}
+
 /// Puts TLS on top of a TCP connection (`TCP_ULP`); it does nothing yet.
 pub(in crate::workload) fn use_tls(socket: impl AsFd) -> io::Result<()> {
     let socket = socket.as_fd().as_raw_fd();
