@@ -104,6 +104,7 @@ pub fn shows_pages_copied() -> bool {
 pub fn has_no(probe: &str) -> bool {
     match probe {
         "copy_receive_sum" => version() < (6, 8),
+        "path_names" => version() < (7, 1),
         "socket_splice" => version() < (6, 5),
         "socket_sendpage" => version() >= (6, 5),
         _ => false,

@@ -1,6 +1,7 @@
 //! The whole suite: checks, root tests on this kernel, the same in VMs.
 
 use std::{
+    fs,
     num::NonZero,
     path::{Path, PathBuf},
     process::Command,
@@ -12,7 +13,7 @@ use std::{
     time::Duration,
 };
 
-use anyhow::{Result, ensure};
+use anyhow::{Context as _, Result, ensure};
 use clap::Args;
 
 use crate::{
@@ -150,7 +151,7 @@ fn guests(
     command: Option<&str>,
     tally: &mut Tally,
 ) -> Result<Table> {
-    let guest = guest(built, command);
+    let guest = guest(built, command)?;
     for series in series {
         vm::fetch(series)?;
     }
@@ -204,9 +205,21 @@ fn boot_until_it_ends(series: &str, guest: &Guest) -> Result<Outcome> {
     vm::boot(series, guest)
 }
 
+/// A program without what only a debugger reads, as guests keep all of theirs in memory.
+fn stripped(built: &Built, path: &Path) -> Result<PathBuf> {
+    let folder = built.folder.join("stripped");
+    fs::create_dir_all(&folder)?;
+    let to = folder.join(path.file_name().context("a program without a name")?);
+    cmd::output(Command::new("strip").arg("-o").arg(&to).arg(path))
+        .context("strip is part of binutils, as the linker is")?;
+    Ok(to)
+}
+
 /// A guest with everything in `/payload`, which is on its PATH.
-fn guest(built: &Built, command: Option<&str>) -> Guest {
-    let place = |path: &Path, name: &str| (path.to_owned(), format!("/payload/{name}"));
+fn guest(built: &Built, command: Option<&str>) -> Result<Guest> {
+    let place = |path: &Path, name: &str| -> Result<(PathBuf, String)> {
+        Ok((stripped(built, path)?, format!("/payload/{name}")))
+    };
     let programs = ["zc", "workload"].map(|name| place(&built.folder.join(name), name));
     let tests: Vec<_> =
         built.tests.iter().filter(|(name, _)| !HOST_ONLY.contains(&name.as_str())).collect();
@@ -225,8 +238,8 @@ fn guest(built: &Built, command: Option<&str>) -> Guest {
     let environment = "export PATH=$PATH:/payload ZC_BIN=/payload ZC_STAGE=/mnt ZC_CELLS=/tmp/cells \
         ZC_REFLINK=/mnt/reflink";
     let tests = tests.iter().map(|(name, path)| place(path, &format!("test-{name}")));
-    Guest {
-        binaries: programs.into_iter().chain(tests).collect(),
+    Ok(Guest {
+        binaries: programs.into_iter().chain(tests).collect::<Result<_>>()?,
         memory_mib: 1024,
         // With two emulated processors guests hung more often; why is not known.
         cpus: 1,
@@ -235,5 +248,5 @@ fn guest(built: &Built, command: Option<&str>) -> Guest {
         timeout: Duration::from_secs(1500),
         echo: true,
         ..Guest::new(format!("{environment}\n{command}"))
-    }
+    })
 }

@@ -13,9 +13,10 @@ names! {
         NotTaken = "not_taken",
         /// The socket did not take a file's pages (no scatter-gather).
         SocketSink = "socket_sink",
-        /// On their way to the device the bytes were gathered into one piece (it has no
-        /// scatter-gather, `skb_segment`, `__skb_linearize`).
-        NoScatterGather = "no_scatter_gather",
+        /// On their way the bytes were gathered into one piece: the device has no
+        /// scatter-gather (`skb_segment`, `__skb_linearize`), or packets were joined to be
+        /// sent again.
+        Gathered = "gathered",
         /// A buffered file always copies what is spliced into it.
         FileSink = "file_sink",
         /// The source does not link its pages (`copy_splice_read`).
@@ -62,7 +63,7 @@ fallbacks! {
     NotTaken: ZerocopyNotTaken = MsgZerocopy;
     SocketSink: SendfileSocketSink = Sendfile, SpliceSocketSink = Splice,
         RingSocketSink = IoUring;
-    NoScatterGather: ZerocopyGathered = MsgZerocopy, SendfileGathered = Sendfile,
+    Gathered: ZerocopyGathered = MsgZerocopy, SendfileGathered = Sendfile,
         SpliceGathered = Splice, RingGathered = IoUring;
     FileSink: SendfileFileSink = Sendfile, SpliceFileSink = Splice,
         CopyRangeFileSink = CopyFileRange, RingFileSink = IoUring;

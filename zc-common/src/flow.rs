@@ -46,6 +46,11 @@ names! {
         Fault = "fault",
         /// Linux AIO (`io_submit(2)`). Measured only.
         Aio = "aio",
+        /// Rings of AF_XDP sockets in copy mode. Measured only.
+        AfXdp = "af_xdp",
+        /// Bounce buffers of devices that do not reach all memory (swiotlb), whoever uses
+        /// them. Measured only.
+        Bounce = "bounce",
         /// Any other system call, and the kernel's own threads. Measured only.
         Other = "other",
     }

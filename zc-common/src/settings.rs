@@ -53,6 +53,7 @@ macro_rules! kernel_fields {
             SOCKET_TYPE: "socket", "type";
             SOCKET_SK: "socket", "sk";
             SOCK_FAMILY: "sock_common", "skc_family";
+            FILENAME_INAME: "filename", "iname";
             KIOCB_FILE: "kiocb", "ki_filp";
             KIOCB_COMPLETE: "kiocb", "ki_complete";
             ITER_TYPE: "iov_iter", "iter_type" | "type";
@@ -64,6 +65,8 @@ macro_rules! kernel_fields {
             SK_BUFF_DATA_LEN: "sk_buff", "data_len";
             SK_BUFF_HEAD: "sk_buff", "head";
             SK_BUFF_END: "sk_buff", "end";
+            XDP_BUFF_DATA: "xdp_buff", "data";
+            XDP_BUFF_END: "xdp_buff", "data_end";
             SHARED_INFO_FRAGS: "skb_shared_info", "nr_frags";
             SHARED_INFO_UARG: "skb_shared_info", "destructor_arg";
             SHARED_INFO_FRAG_LIST: "skb_shared_info", "frag_list";

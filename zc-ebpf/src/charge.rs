@@ -40,6 +40,16 @@ impl Evidence {
     }
 }
 
+/// Whether anything was noted since the last call returned.
+#[inline(always)]
+pub fn is_noted(slot: *mut Slot) -> bool {
+    // SAFETY: `slot` points into `SLOTS`; the words are its owner's own.
+    unsafe {
+        let checked = (*slot).checked[0] | (*slot).checked[1];
+        (*slot).seen | (*slot).linked | checked | (*slot).naming != 0
+    }
+}
+
 /// Takes what was seen since the last call; the next one begins with nothing.
 #[inline(always)]
 pub fn take_evidence(slot: *mut Slot) -> Evidence {
@@ -74,11 +84,12 @@ pub fn route_at(flow: u8) -> u8 {
     look_up(&FLOW_ROUTE, flow)
 }
 
-/// Charges one call that moved `bytes` by `flow`, as far as probes saw how.
+/// Charges one call that moved `bytes` by the flow at a position, as far as probes saw
+/// how.
 #[inline(always)]
-pub fn call(slot: *mut Slot, flow: Flow, bytes: u64, evidence: Evidence) {
+pub fn call(slot: *mut Slot, flow: u8, bytes: u64, evidence: Evidence) {
     let Evidence { seen, linked } = evidence;
-    let (flow, cut) = (opaque(flow as u8), flow as u8 == Flow::RecvUnknown as u8);
+    let (flow, cut) = (opaque(flow), flow == Flow::RecvUnknown as u8);
     let hands = look_up(&FLOW_HANDS, flow);
     let by_reference = match hands {
         table::MOVED => bytes.saturating_sub(seen),

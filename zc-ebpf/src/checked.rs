@@ -7,16 +7,13 @@
 use zc_common::{
     counter::{Checked, Counter},
     flow::{
-        Direction, Flow, Route,
+        Direction, Route,
         table::{self, POSITIONS},
     },
     slot::Slot,
 };
 
-use crate::{
-    charge::{self, Evidence},
-    threads,
-};
+use crate::charge;
 
 #[unsafe(no_mangle)]
 static FLOW_CHECKED: [u8; POSITIONS] = table::CHECKED;
@@ -55,30 +52,13 @@ pub fn take(slot: *mut Slot) -> Sizes {
     }
 }
 
-/// Charges the copies of a call of which nothing was seen, that moved bytes by a flow or
-/// did not: what is known of them then.
+/// Charges the copies of a call of which nothing was seen, that moved `bytes` by the flow
+/// at a position, or none; how many of these are known to be copied.
 #[inline(always)]
-pub fn settle(moved: Option<(Flow, u64)>, sizes: Sizes) -> Evidence {
-    if sizes[0] | sizes[1] == 0 {
-        return Evidence::default();
-    }
-    let (flow, bytes) = moved.map_or((NO_FLOW, 0), |(flow, bytes)| (flow as u64, bytes));
-    Evidence { seen: charge_checked(flow, bytes, sizes[0], sizes[1]), linked: 0 }
-}
-
-/// A position of no flow.
-const NO_FLOW: u64 = POSITIONS as u64 - 1;
-
-/// The same by numbers, and what of `bytes` is known to be copied: verified by itself, as
-/// it would be too much within a program that decodes calls.
-#[inline(never)]
-#[unsafe(export_name = "charge_checked")]
-fn charge_checked(flow: u64, bytes: u64, to_user: u64, from_user: u64) -> u64 {
-    let Some(slot) = threads::running() else { return 0 };
-    let flow = flow as u8;
+pub fn charge(slot: *mut Slot, flow: u8, bytes: u64, sizes: Sizes) -> u64 {
     let way = charge::look_up(&FLOW_CHECKED, flow);
     let mut seen = 0;
-    for (checked, size) in [(Checked::ToUser, to_user), (Checked::FromUser, from_user)] {
+    for (checked, size) in [(Checked::ToUser, sizes[0]), (Checked::FromUser, sizes[1])] {
         let payload = way == checked as u8 && size >= bytes;
         let rest = if payload { size - bytes } else { size };
         if payload {

@@ -36,10 +36,33 @@ pub fn note(handle: u64, route: u8, promised: bool) {
     let _ = OWNERS.insert(handle, owner, 0);
 }
 
-/// Charges a copy of what `handle` stands for to whoever sent it. Where a socket is not
-/// known yet (`handle` is 0: a packet that is received) it is nobody's.
+/// Charges a copy within the kernel of what `handle` stands for to whoever sent it. Where
+/// a socket is not known yet (`handle` is 0: a packet that is received) it is nobody's.
 #[inline(always)]
-pub fn charge(handle: u64, direction: Direction, bytes: u64, reason: Reason) {
+pub fn charge(handle: u64, bytes: u64, reason: Reason) {
+    let (slot, owner) = find(handle);
+    let Some(slot) = slot else { return };
+    let (route, promised) =
+        owner.map_or((Route::Other as u8, false), |o| (o.route as u8, o.promised != 0));
+    add_copy(slot, route, Direction::InKernel, bytes);
+    if promised && let Some(fallback) = Fallback::of(route, reason) {
+        add(slot, Counter::fallback(fallback), bytes);
+    }
+}
+
+/// Charges a copy by a route of its own to the owner of a socket; to nobody where there is
+/// no socket (`handle` is 0).
+#[inline(always)]
+pub fn charge_by(route: Route, direction: Direction, handle: u64, bytes: u64) {
+    let (slot, _) = find(handle);
+    if let Some(slot) = slot {
+        add_copy(slot, route as u8, direction, bytes);
+    }
+}
+
+/// The slot to charge for what `handle` stands for, and who sent it, if that is known.
+#[inline(always)]
+fn find(handle: u64) -> (Option<*mut Slot>, Option<Sender>) {
     let owner = OWNERS.get_ptr(handle);
     // SAFETY: as in `note`.
     let owner = owner.map(|owner| unsafe { *owner });
@@ -47,13 +70,7 @@ pub fn charge(handle: u64, direction: Direction, bytes: u64, reason: Reason) {
     if slot.is_none() && handle != 0 {
         charge::lost(Lost::NoOwner);
     }
-    let Some(slot) = slot.or_else(nobody) else { return };
-    let (route, promised) =
-        owner.map_or((Route::Other as u8, false), |o| (o.route as u8, o.promised != 0));
-    add_copy(slot, route, direction, bytes);
-    if promised && let Some(fallback) = Fallback::of(route, reason) {
-        add(slot, Counter::fallback(fallback), bytes);
-    }
+    (slot.or_else(nobody), owner)
 }
 
 /// The slot of charges that belong to no thread: this CPU's reserved one.

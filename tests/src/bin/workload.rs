@@ -69,6 +69,15 @@ enum Command {
         #[arg(long)]
         thread: bool,
     },
+    /// Move bytes of DIR/data by every route at a time, among signals and faults
+    Stress {
+        /// For how long
+        #[arg(long)]
+        seconds: u64,
+        /// Where the file `data` is
+        #[arg(long)]
+        dir: PathBuf,
+    },
     /// Wait for a byte on the standard input
     Hold,
     /// Prepare or run the case of this name
@@ -146,6 +155,7 @@ fn run() -> Result<()> {
         Command::Switches { count } => workload::switches(count),
         Command::Rename { to } => workload::rename(&to),
         Command::Execs { count, thread } => workload::execs(count, thread),
+        Command::Stress { seconds, dir } => workload::stress(seconds, &dir),
         Command::Hold => workload::hold(),
         Command::Case(arguments) => run_case(&arguments),
     }

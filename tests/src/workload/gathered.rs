@@ -18,11 +18,8 @@ pub(super) const SENDFILE: Case = Case::new("sendfile-veth", input, sendfile, |p
 pub(super) const SENDFILE_GATHERED: Case =
     Case::new("sendfile-veth-no-sg", input, sendfile_gathered, |params| {
         let passed = Expected::default().passes_on("sendfile", "socket", params);
-        gathered(passed.receives(params), "sendfile", params).falls_back(
-            "sendfile",
-            "no_scatter_gather",
-            params,
-        )
+        gathered(passed.receives(params), "sendfile", params)
+            .falls_back("sendfile", "gathered", params)
     })
     .needs(networks::NEEDS);
 
@@ -41,11 +38,7 @@ pub(super) const ZERO_COPY_GATHERED: Case =
             .leaves_to_probes("msg_zerocopy", "socket", params)
             .links("msg_zerocopy", params)
             .receives(params);
-        gathered(sent, "msg_zerocopy", params).falls_back(
-            "msg_zerocopy",
-            "no_scatter_gather",
-            params,
-        )
+        gathered(sent, "msg_zerocopy", params).falls_back("msg_zerocopy", "gathered", params)
     })
     .needs(networks::NEEDS);
 

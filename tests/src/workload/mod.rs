@@ -41,8 +41,10 @@ mod rings;
 mod sockets;
 mod splices;
 mod step;
+mod stress;
 mod sys;
 mod tls;
+mod xdp;
 mod zerocopy;
 
 use std::path::PathBuf;
@@ -53,6 +55,7 @@ pub use self::descriptors::{EXEC_TWICE_SECOND_CASE, EXEC_TWICE_SECOND_PROGRAM};
 pub use self::expected::{Copied, Expected, Fallback, Moved, Reference, Unknown};
 pub use self::processes::{execs, faults, hold, ignore_broken_pipes, rename, spawn, switches};
 pub use self::step::Unsupported;
+pub use self::stress::stress;
 use self::sys::mem::Buffer;
 
 /// How much a case moves, and where its files are.
@@ -229,6 +232,7 @@ pub static CASES: &[Case] = &[
     zerocopy::SEND_VETH,
     zerocopy::SEND_UNSET,
     zerocopy::RECEIVE,
+    xdp::COPY_MODE,
     tls::SEND,
     tls::SEND_MORE,
     tls::SENDFILE,
@@ -305,7 +309,7 @@ mod tests {
     #[test]
     fn names_are_unique_and_do_not_hide_commands() {
         let mut names: HashSet<_> =
-            ["list", "spawn", "faults", "switches", "rename", "execs", "hold", "help"]
+            ["list", "spawn", "stress", "faults", "switches", "rename", "execs", "hold", "help"]
                 .into_iter()
                 .collect();
         for case in CASES {
@@ -350,7 +354,7 @@ mod tests {
                 }
                 let mut seen_measured = HashSet::new();
                 for row in &expected.measured {
-                    let known = ["fault", "other"].contains(&row.route);
+                    let known = ["fault", "other", "af_xdp"].contains(&row.route);
                     assert!(known || ROUTES.contains(&row.route), "{}", case.name);
                     assert!(["to_user", "from_user", "in_kernel"].contains(&row.direction));
                     assert!(row.bytes > 0 && row.copies > 0, "{}", case.name);

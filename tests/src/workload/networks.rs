@@ -52,6 +52,21 @@ fn tcp_pair_over(
     connect(&far, params).context("cannot connect one network to the other")
 }
 
+/// Two interfaces joined to each other in one network of this process, by number, that
+/// nobody sends by of himself.
+pub(super) fn interfaces() -> Result<(u32, u32)> {
+    const QUIET: &str = "cd /proc/sys/net/ipv6/conf && echo 1 >default/disable_ipv6 || true";
+    process::keep_one_arena();
+    process::leave_network().context("cannot make a network; it takes root")?;
+    program("sh", &["-c", QUIET])?;
+    ip(&["link", "add", "type", "veth"])?;
+    let interface = |name: &str| -> Result<u32> {
+        ip(&["link", "set", name, "up"])?;
+        net::interface(name).with_context(|| format!("there is no {name}"))
+    };
+    Ok((interface("veth0")?, interface("veth1")?))
+}
+
 /// Makes the far network, and joins it to that of this process's first thread.
 fn listen_far() -> Result<TcpListener> {
     process::leave_network().context("cannot make a second network")?;

@@ -5,8 +5,8 @@
 //! them calls another one on the same bytes. Why each is where it is: `docs/hooks.md`.
 
 use zc_common::flow::Route::{
-    self, Aio, CopyFileRange, DirectIo, Fault, IoUring, MsgZerocopy, Other, ProcessVm, Read, Recv,
-    Send, Sendfile, Splice, Vmsplice, Write,
+    self, AfXdp, Aio, Bounce, CopyFileRange, DirectIo, Fault, IoUring, MsgZerocopy, Other,
+    ProcessVm, Read, Recv, Send, Sendfile, Splice, Vmsplice, Write,
 };
 
 use super::hooks::{ANY, Hook, Place, Probe};
@@ -31,12 +31,17 @@ const fn returns(function: &'static str, arguments: &'static [(usize, &'static s
 /// `(struct kiocb *, struct iov_iter *, ...)`.
 const FILE: &[(usize, &str)] = &[(0, "kiocb"), (1, "iov_iter")];
 
+/// `(struct xdp_sock *, struct xdp_buff *, ...)`.
+const XDP: &[(usize, &str)] = &[(0, "xdp_sock"), (1, "xdp_buff")];
+
 /// The routes on which files are read into user memory or into a pipe.
 const READS: &[Route] = &[Read, DirectIo, IoUring, Aio, Sendfile, Splice, CopyFileRange, Other];
 /// The routes on which files are written from user memory or from a pipe.
 const WRITES: &[Route] = &[Write, DirectIo, IoUring, Aio, Sendfile, Splice, CopyFileRange, Other];
 const RECEIVES: &[Route] = &[Read, Recv, IoUring, Splice, Other];
 const SENDS: &[Route] = &[Write, Send, MsgZerocopy, IoUring, Sendfile, Splice, Other];
+const STORES: &[Route] = &[Write, Send, MsgZerocopy, IoUring, Sendfile, Splice, AfXdp, Other];
+
 const CONSTANT: &str = "copies of fixed size (structures, single numbers): they are part of no \
                         payload";
 
@@ -96,9 +101,7 @@ static ENTRY_OF_SENDPAGES: Hook = enters("do_tcp_sendpages_entry", "do_tcp_sendp
 static ENTRY_OF_UDP: Hook = enters("udp_recvmsg_entry", "udp_recvmsg");
 static ENTRY_OF_UDPV6: Hook = enters("udpv6_recvmsg_entry", "udpv6_recvmsg");
 
-static ENTRY_OF_GETNAME: Hook = enters("getname_entry", "getname");
 static ENTRY_OF_NAMES: Hook = enters("do_getname_entry", "do_getname");
-static ENTRY_OF_NAMES_BEFORE: Hook = enters("getname_flags_entry", "getname_flags");
 
 /// Every probe that sees copies.
 pub(super) static COPYING: &[Probe] = &[
@@ -318,7 +321,7 @@ pub(super) static COPYING: &[Probe] = &[
     copying(
         "copy_stored",
         "bytes stored into socket buffers, by AF_XDP and programs of traffic control",
-        SENDS,
+        STORES,
         &[Hook { at_least: 4, ..returns("skb_store_bits", &[(0, "sk_buff")]) }],
     ),
     copying(
@@ -362,23 +365,31 @@ pub(super) static COPYING: &[Probe] = &[
             },
         ],
     ),
-    copying(
-        "path_names",
-        "when the kernel reads a path, which is not a copy of the size it checks",
-        &[Other],
+    newer(
+        "copy_af_xdp",
+        "bytes copied into the rings of AF_XDP sockets, on the account of their owner",
+        &[AfXdp],
         &[
-            Hook { at_least: 2, ..with_entry("do_getname", &[], &ENTRY_OF_NAMES) },
-            Hook { at_least: 2, ..with_entry("getname_flags", &[], &ENTRY_OF_NAMES_BEFORE) },
+            Hook { program: "xsk_rcv_sized", at_least: 3, at_most: 3, ..returns("__xsk_rcv", XDP) },
+            Hook { program: "xsk_rcv", at_most: 2, ..returns("__xsk_rcv", XDP) },
+            Hook { at_most: 2, ..returns("xsk_generic_rcv", XDP) },
         ],
     ),
     newer(
-        "path_names_inlined",
-        "the same, where the compiler made a second function of it (before 6.16)",
+        "copy_bounce",
+        "bytes copied into and out of bounce buffers, whoever uses them",
+        &[Bounce],
+        &[Hook { at_least: 4, ..enters("swiotlb_bounce", "swiotlb_bounce") }],
+    ),
+    newer(
+        "path_names",
+        "when the kernel reads a path, which is not a copy of the size it checks (since 7.1; \
+         before, the size itself tells)",
         &[Other],
-        &[Hook { at_least: 1, ..with_entry("getname", &[], &ENTRY_OF_GETNAME) }],
+        &[with_entry("do_getname", &[], &ENTRY_OF_NAMES)],
     ),
     Probe {
-        less: &["path_names", "path_names_inlined"],
+        less: &["path_names"],
         ..copying(
             "copy_checked",
             "bytes of copies whose size the kernel checks beforehand, in calls of which no other \

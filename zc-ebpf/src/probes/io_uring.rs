@@ -56,5 +56,5 @@ fn complete(request: u64, result: i32) {
     }
     let file = memory::kernel::<u64>(request + u64::from(IO_KIOCB_FILE.load())).unwrap_or(0);
     let flow = classify::io_uring(opcode, File::at(file).kind());
-    charge::call(slot, flow, result as u64, evidence);
+    charge::call(slot, flow as u8, result as u64, evidence);
 }

@@ -1,5 +1,7 @@
 //! One file a probe; the daemon's table of hooks names the programs.
 
+mod af_xdp;
+mod bounce;
 mod breakpoint;
 mod cow;
 mod io_uring;

@@ -16,7 +16,7 @@ use crate::{
     settings::{
         FRAG_LENGTH, FRAG_VECTOR_LENGTH, SHARED_INFO_FRAG, SHARED_INFO_FRAG_LIST,
         SHARED_INFO_FRAGS, SK_BUFF_DATA_LEN, SK_BUFF_END, SK_BUFF_HEAD, SK_BUFF_LEN, SK_BUFF_SK,
-        SOCKET_SK,
+        SOCK_FAMILY, SOCKET_SK,
     },
 };
 
@@ -43,11 +43,26 @@ pub fn skb_copy_bits(ctx: FExitContext) -> i32 {
 }
 
 /// `int skb_store_bits(struct sk_buff *skb, int offset, const void *from, int len)`
-/// (net/core/skbuff.c): the same the other way.
+/// (net/core/skbuff.c): the same the other way. What an AF_XDP socket sends in copy mode
+/// comes from its process' memory (`xsk_build_skb`, net/xdp/xsk.c).
 #[fexit(function = "skb_store_bits")]
 pub fn skb_store_bits(ctx: FExitContext) -> i32 {
-    if ctx.arg::<i32>(4) == 0 {
-        copied(ctx.arg(0), ctx.arg(1), ctx.arg(3));
+    /// `AF_XDP` (`include/linux/socket.h`).
+    const AF_XDP: u16 = 44;
+    let buffer = ctx.arg(0);
+    let bytes = own_part(buffer, ctx.arg(1), ctx.arg(3));
+    if ctx.arg::<i32>(4) != 0 || bytes == 0 {
+        return 0;
+    }
+    let socket = socket(buffer);
+    let family = match socket {
+        0 => 0,
+        socket => memory::kernel(socket + u64::from(SOCK_FAMILY.load())).unwrap_or(0),
+    };
+    if family == AF_XDP {
+        owners::charge_by(Route::AfXdp, Direction::FromUser, socket, bytes);
+    } else {
+        owners::charge(socket, bytes, Reason::Gathered);
     }
     0
 }
@@ -60,26 +75,30 @@ pub fn skb_copy_and_csum_bits(ctx: FEntryContext) -> i32 {
     0
 }
 
-/// Charges a copy of `length` bytes from `offset` on, out of or into a typed
-/// `sk_buff`.
+/// Charges a copy of `length` bytes from `offset` on, out of a typed `sk_buff`.
 #[inline(always)]
 fn copied(buffer: *const u8, offset: i32, length: i32) {
-    if length <= 0 || offset < 0 {
-        return;
-    }
-    // SAFETY: the verifier checks that this lies within a field of the structure.
-    let socket =
-        unsafe { buffer.wrapping_add(SK_BUFF_SK.load() as usize).cast::<u64>().read_volatile() };
-    let bytes = own_part(buffer, offset as u32, length as u32);
+    let bytes = own_part(buffer, offset, length);
     if bytes != 0 {
-        owners::charge(socket, Direction::InKernel, u64::from(bytes), Reason::NoScatterGather);
+        owners::charge(socket(buffer), bytes, Reason::Gathered);
     }
+}
+
+/// The `sock` that a typed `sk_buff` belongs to, or 0.
+#[inline(always)]
+fn socket(buffer: *const u8) -> u64 {
+    // SAFETY: the verifier checks that this lies within a field of the structure.
+    unsafe { buffer.wrapping_add(SK_BUFF_SK.load() as usize).cast::<u64>().read_volatile() }
 }
 
 /// How much of such a copy is of the buffer itself: for each buffer in its list of
 /// further ones the same function is called again, and seen again.
 #[inline(always)]
-fn own_part(buffer: *const u8, offset: u32, length: u32) -> u32 {
+fn own_part(buffer: *const u8, offset: i32, length: i32) -> u64 {
+    if length <= 0 || offset < 0 {
+        return 0;
+    }
+    let (offset, length) = (offset as u32, length as u32);
     // SAFETY: as in `copied`.
     let (head, end, whole, fragmented) = unsafe {
         (
@@ -92,10 +111,10 @@ fn own_part(buffer: *const u8, offset: u32, length: u32) -> u32 {
     let shared = head + u64::from(end);
     let list = memory::kernel::<u64>(shared + u64::from(SHARED_INFO_FRAG_LIST.load()));
     if list.is_none_or(|list| list == 0) {
-        return length;
+        return u64::from(length);
     }
     let own = whole.wrapping_sub(fragmented).wrapping_add(fragments(shared));
-    length.min(own.saturating_sub(offset))
+    u64::from(length.min(own.saturating_sub(offset)))
 }
 
 /// The bytes of the fragments that a `struct skb_shared_info` holds.

@@ -6,7 +6,7 @@
 use aya_ebpf::{bindings::pt_regs, macros::btf_tracepoint, programs::BtfTracePointContext};
 use zc_common::{
     counter::Counter,
-    flow::{Flow, Route},
+    flow::{Flow, Route, table::POSITIONS},
     slot::{Lost, Slot},
     syscall::{CLASS_OF, Class, IO_OF, Io, NUMBERS},
 };
@@ -63,16 +63,33 @@ fn count(slot: *mut Slot, number: u32, registers: *const pt_regs, returned: u64)
         return;
     }
     charge::add(slot, Counter::syscall_at(look_up(&CLASSES, number) as usize), 1);
+    let moved = moved(io, registers, returned);
+    if moved.is_some() || charge::is_noted(slot) {
+        let (flow, bytes) = moved.map_or((NO_FLOW, 0), |(flow, bytes)| (flow as u64, bytes));
+        // What a ring's requests copy is told by their completions.
+        settle(flow, bytes, copies::route_of(number) == Route::IoUring as u8);
+    }
+}
+
+/// A position of no flow.
+const NO_FLOW: u64 = POSITIONS as u64 - 1;
+
+/// Charges what a call did that moved `bytes` by the flow at a position, or none. Verified
+/// by itself: within the program it would be verified once for each way to get there,
+/// which are too many.
+#[inline(never)]
+#[unsafe(export_name = "settle_call")]
+fn settle(flow: u64, bytes: u64, ring: bool) -> u64 {
+    let Some(slot) = threads::running() else { return 0 };
     let mut evidence = charge::take_evidence(slot);
     let sizes = checked::take(slot);
-    let moved = moved(io, registers, returned);
-    // What a ring's requests copy is told by their completions.
-    if evidence.is_nothing() && copies::route_of(number) != Route::IoUring as u8 {
-        evidence = checked::settle(moved, sizes);
+    if evidence.is_nothing() && !ring && sizes[0] | sizes[1] != 0 {
+        evidence.seen = checked::charge(slot, flow as u8, bytes, sizes);
     }
-    if let Some((flow, bytes)) = moved {
-        charge::call(slot, flow, bytes, evidence);
+    if flow != NO_FLOW {
+        charge::call(slot, flow as u8, bytes, evidence);
     }
+    0
 }
 
 /// Which flow a call was, and its bytes; none if it moved nothing.

@@ -3,7 +3,7 @@
 //! tap, another namespace).
 
 use aya_ebpf::{macros::fentry, programs::FEntryContext};
-use zc_common::{fallback::Reason, flow::Direction};
+use zc_common::fallback::Reason;
 
 use crate::{
     memory, owners,
@@ -28,7 +28,7 @@ pub fn skb_copy_ubufs(ctx: FEntryContext) -> i32 {
     let fragments = memory::kernel::<u8>(shared + u64::from(SHARED_INFO_FRAGS.load()));
     if fragments.is_none_or(|fragments| fragments != 0) && bytes != 0 {
         let handle = memory::kernel(shared + u64::from(SHARED_INFO_UARG.load())).unwrap_or(0);
-        owners::charge(handle, Direction::InKernel, u64::from(bytes), Reason::Receiver);
+        owners::charge(handle, u64::from(bytes), Reason::Receiver);
     }
     0
 }

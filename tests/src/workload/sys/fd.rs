@@ -229,6 +229,6 @@ pub(in crate::workload) fn open(path: impl AsRef<Path>) -> io::Result<File> {
 }
 
 /// An offset as the kernel takes it.
-fn offset(at: u64) -> io::Result<libc::off_t> {
+pub(super) fn offset(at: u64) -> io::Result<libc::off_t> {
     libc::off_t::try_from(at).map_err(io::Error::other)
 }

@@ -11,26 +11,45 @@ use std::slice;
 use super::{moved, value, vector, vector_mut};
 
 /// A mapping that is removed when it is dropped.
-struct Mapping {
+pub(super) struct Mapping {
     start: NonNull<u8>,
     len: usize,
 }
 
+// SAFETY: it owns its addresses, which are the same to every thread of the process.
+unsafe impl Send for Mapping {}
+
 impl Mapping {
     /// `mmap(2)` at an address the kernel chooses.
-    fn new(
+    pub(super) fn new(
         len: usize,
         protection: libc::c_int,
         flags: libc::c_int,
         fd: libc::c_int,
     ) -> io::Result<Self> {
+        Self::new_at(len, protection, flags, fd, 0)
+    }
+
+    /// The same, of what a descriptor shows from `offset` on.
+    pub(super) fn new_at(
+        len: usize,
+        protection: libc::c_int,
+        flags: libc::c_int,
+        fd: libc::c_int,
+        offset: libc::off_t,
+    ) -> io::Result<Self> {
         // SAFETY: without MAP_FIXED the call replaces no mapping.
-        let start = unsafe { libc::mmap(ptr::null_mut(), len, protection, flags, fd, 0) };
+        let start = unsafe { libc::mmap(ptr::null_mut(), len, protection, flags, fd, offset) };
         if start == libc::MAP_FAILED {
             return Err(io::Error::last_os_error());
         }
         let start = NonNull::new(start.cast()).ok_or(io::ErrorKind::AddrNotAvailable)?;
         Ok(Self { start, len })
+    }
+
+    /// Where it begins.
+    pub(super) const fn start(&self) -> NonNull<u8> {
+        self.start
     }
 }
 

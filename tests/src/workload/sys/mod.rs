@@ -4,12 +4,16 @@
 //! when it is short, nor restarted: what a case asks for is what the kernel
 //! sees.
 
+pub(super) mod bpf;
+pub(super) mod cliff;
 pub(super) mod fd;
 pub(super) mod ipc;
 pub(super) mod mem;
 pub(super) mod net;
 pub(super) mod process;
 pub(super) mod ring;
+pub(super) mod shared;
+pub(super) mod xdp;
 
 use std::io;
 

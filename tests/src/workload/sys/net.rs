@@ -153,6 +153,16 @@ pub(in crate::workload) fn forbid_scatter_gather(
     value(unsafe { libc::ioctl(socket, REQUEST, &raw mut request) }).map(drop)
 }
 
+/// The number of an interface of this thread's network.
+pub(in crate::workload) fn interface(name: &str) -> io::Result<u32> {
+    let name = std::ffi::CString::new(name)?;
+    // SAFETY: the name ends in a zero byte.
+    match unsafe { libc::if_nametoindex(name.as_ptr()) } {
+        0 => Err(io::Error::last_os_error()),
+        number => Ok(number),
+    }
+}
+
 /// Puts TLS on top of a TCP connection (`TCP_ULP`); it does nothing yet.
 pub(in crate::workload) fn use_tls(socket: impl AsFd) -> io::Result<()> {
     let socket = socket.as_fd().as_raw_fd();

@@ -55,6 +55,31 @@ impl Child {
     pub(in crate::workload) fn wait(self) -> io::Result<()> {
         wait(self.0)
     }
+
+    /// Kills this child wherever it is, and waits until it is gone.
+    pub(in crate::workload) fn kill(self) -> io::Result<()> {
+        // SAFETY: the child has not been waited for, so the number is still its own.
+        value(unsafe { libc::kill(self.0, libc::SIGKILL) })?;
+        // SAFETY: a null status is allowed.
+        value(unsafe { libc::waitpid(self.0, ptr::null_mut(), 0) }).map(drop)
+    }
+}
+
+/// Interrupts this process' calls by a signal again and again, which it survives.
+pub(in crate::workload) fn interrupt_every(time: Duration) -> io::Result<()> {
+    extern "C" fn survive(_: libc::c_int) {}
+    let microseconds = libc::suseconds_t::from(time.subsec_micros().cast_signed());
+    let each = libc::timeval { tv_sec: 0, tv_usec: microseconds };
+    let timer = libc::itimerval { it_interval: each, it_value: each };
+    // SAFETY: all zeroes is an action: an empty mask, and no flags, so that calls are not
+    // restarted.
+    let mut action: libc::sigaction = unsafe { std::mem::zeroed() };
+    action.sa_sigaction = survive as *const () as libc::sighandler_t;
+    // SAFETY: the action is readable, and its handler does nothing.
+    value(unsafe { libc::sigaction(libc::SIGALRM, &raw const action, ptr::null_mut()) })?;
+    // SAFETY: the timer is readable.
+    value(unsafe { libc::setitimer(libc::ITIMER_REAL, &raw const timer, ptr::null_mut()) })
+        .map(drop)
 }
 
 /// Waits for any child, which must exit with 0.
