@@ -86,6 +86,10 @@ fn advise(attachment: &Attachment) -> String {
         "this kernel refuses programs on functions (hardened hosts do): copies are inferred from \
          system calls instead of measured; to measure them, boot a stock kernel"
             .to_owned()
+    } else if said("Operation not permitted") && attachment.probe.is_on_functions() {
+        "this kernel refuses programs on functions (hardened hosts do); to have it, boot a stock \
+         kernel"
+            .to_owned()
     } else if said("Operation not permitted") {
         "run as root, or with CAP_BPF and CAP_PERFMON; if that is so, the kernel is locked down \
          (see /sys/kernel/security/lockdown)"

@@ -80,6 +80,11 @@ families! {
         "Context switches of threads, as in /proc/PID/status.";
     FAULTS = "zc_page_faults_total", Counter, ["group", "type"],
         "Page faults of threads as of their last context switch, as in /proc/PID/stat.";
+    FAULTS_BY_BACKING = "zc_page_faults_by_backing_total", Counter, ["group", "type", "backing"],
+        "Page faults as they are handled, by what backs the page; their sum over backings is \
+         zc_page_faults_total. backing=\"anonymous\": heap, stack, private memory; \
+         backing=\"file\": a mapping of a file (of a private one too, whose pages are copied as \
+         they are written), shared memory, a device.";
     PROCESSES = "zc_processes", Gauge, [],
         "Processes that live and have run since the daemon started.";
     GROUP_OVERFLOW = "zc_group_overflow_total", Counter, [],
@@ -133,7 +138,7 @@ the daemon itself are those of every Prometheus client.
 
 fn labels() -> String {
     use zc_common::{
-        counter::{Fault, Switch},
+        counter::{Backing, Fault, Switch},
         fallback::Reason,
         flow::{Direction, Endpoint, Route},
         slot::Lost,
@@ -156,8 +161,9 @@ fn labels() -> String {
     page += &row("class", Class::ALL.iter().map(|class| class.name()));
     page += &row("type (switches)", Switch::ALL.iter().map(|switch| switch.name()));
     page += &row("type (faults)", Fault::ALL.iter().map(|fault| fault.name()));
+    page += &row("backing", Backing::ALL.iter().map(|backing| backing.name()));
     page += &row("reason (fallback)", Reason::ALL.iter().map(|reason| reason.name()));
-    let skipped = ["recursion", "recursion_copying"];
+    let skipped = ["recursion", "recursion_copying", "recursion_faults"];
     page += &row("reason (lost)", Lost::ALL.iter().map(|lost| lost.name()).chain(skipped));
     page
 }

@@ -115,6 +115,10 @@ fn groups(snapshot: &Snapshot, copies: Copies) -> Vec<MetricFamily> {
         rows(family::FAULTS, &|tally| {
             nonzero(Fault::ALL.iter().map(|f| (f.name(), tally[Count::faults(*f)])))
         }),
+        rows(family::FAULTS_BY_BACKING, &|tally| {
+            let rows = summary::backed_faults(tally).filter(|(_, _, faults)| *faults > 0);
+            rows.map(|(fault, by, faults)| (vec![fault.name(), by.name()], faults)).collect()
+        }),
     ]
 }
 
