@@ -200,7 +200,8 @@ fn guest(built: &Built, command: Option<&str>) -> Guest {
     let tests = tests.iter().map(|(name, path)| place(path, &format!("test-{name}")));
     Guest {
         binaries: programs.into_iter().chain(tests).collect(),
-        memory_mib: 1024,
+        // The programs are in it twice as the guest boots: packed, and unpacked.
+        memory_mib: 1536,
         // With two emulated processors guests hung more often; why is not known.
         cpus: 1,
         disk_mib: Some(128),
