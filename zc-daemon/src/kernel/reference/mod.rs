@@ -3,6 +3,7 @@
 
 mod files;
 mod pipes;
+mod ring;
 mod sockets;
 
 use std::io::Read as _;
@@ -91,6 +92,7 @@ pub static REFERENCES: &[Reference] = &[
             copies(Route::Recv, 1),
         ],
     ),
+    row("io_uring", ring::ring, &[copies(Route::IoUring, 2)]),
     row("process_vm", files::process_vm, &[copies(Route::ProcessVm, 2)]),
 ];
 
