@@ -2,6 +2,7 @@
 
 use std::{
     env, fs,
+    io::Write as _,
     os::unix::fs::symlink,
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
@@ -108,9 +109,26 @@ impl Waiting {
     pub fn start(mut command: Command) -> Result<Self> {
         let child = command.stdin(Stdio::piped()).spawn().context("cannot start a workload")?;
         let waiting = Self(child);
+        waiting.comes_to(Self::is_blocked)?;
+        Ok(waiting)
+    }
+
+    /// Gives it a byte, and waits until it sleeps in `read` once more.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::start`].
+    pub fn step(&self) -> Result<()> {
+        const SLEPT: &str = "voluntary_ctxt_switches";
+        let before = self.status(SLEPT)?;
+        self.0.stdin.as_ref().context("no standard input")?.write_all(&[0])?;
+        self.comes_to(|waiting| Ok(waiting.status(SLEPT)? > before && waiting.is_blocked()?))
+    }
+
+    fn comes_to(&self, there: impl Fn(&Self) -> Result<bool>) -> Result<()> {
         for _ in 0..PATIENCE {
-            if waiting.is_blocked()? {
-                return Ok(waiting);
+            if there(self)? {
+                return Ok(());
             }
             std::thread::sleep(std::time::Duration::from_millis(10));
         }

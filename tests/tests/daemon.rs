@@ -115,7 +115,7 @@ enum State {
 fn expected(probe: &Probe) -> State {
     if probe.name == "io_uring" {
         if kernel::shows_rings() { State::Up } else { State::Down }
-    } else if !probe.sees_copies() {
+    } else if !probe.is_on_functions() {
         State::Up
     } else if kernel::has_no(probe.name) {
         State::Missing

@@ -4,7 +4,9 @@
 #![expect(clippy::unwrap_used, reason = "a test that panics says what failed, and where")]
 
 use std::{
+    collections::BTreeMap,
     fs,
+    path::PathBuf,
     process::Command,
     sync::{
         Arc,
@@ -14,6 +16,7 @@ use std::{
     time::Duration,
 };
 
+use serde_json::Value;
 use zc_tests::{
     daemon::Daemon,
     kernel,
@@ -23,6 +26,9 @@ use zc_tests::{
 
 const SWITCHES: &str = "zc_context_switches_total";
 const FAULTS: &str = "zc_page_faults_total";
+const BY_BACKING: &str = "zc_page_faults_by_backing_total";
+const BACKINGS: [&str; 2] = ["anonymous", "file"];
+const MISSED_FAULTS: (&str, &str) = ("reason", "recursion_faults");
 const MOVED: &str = "zc_transferred_bytes_total";
 const CALLS: &str = "zc_transfers_total";
 
@@ -36,8 +42,32 @@ fn assert_equals_proc(daemon: &Daemon, waiting: &Waiting) {
     let switches = &shown["context_switches"];
     assert_eq!(switches["voluntary"], waiting.status("voluntary_ctxt_switches").unwrap());
     assert_eq!(switches["involuntary"], waiting.status("nonvoluntary_ctxt_switches").unwrap());
-    assert_eq!(shown["page_faults"]["minor"], waiting.stat(MINFLT).unwrap());
-    assert_eq!(shown["page_faults"]["major"], waiting.stat(MAJFLT).unwrap());
+    let faults = &shown["page_faults"];
+    for (name, field) in [("minor", MINFLT), ("major", MAJFLT)] {
+        let kernels = waiting.stat(field).unwrap();
+        assert_eq!(faults[name], kernels);
+        if kernel::hooks_functions() {
+            let split = BACKINGS.iter().map(|by| backed(&shown, name, by)).sum();
+            assert_all_but_missed(daemon, split, kernels);
+        } else {
+            assert!(faults["by_backing"].is_null(), "{faults}");
+        }
+    }
+}
+
+/// The faults of one type on pages of one backing.
+fn backed(process: &Value, name: &str, backing: &str) -> u64 {
+    let rows = process["page_faults"]["by_backing"].as_array().unwrap();
+    let row = rows.iter().find(|row| row["type"] == name && row["backing"] == backing);
+    row.unwrap()["faults"].as_u64().unwrap()
+}
+
+/// As many as there were; where the kernel skipped the program on faults, as it does when
+/// that is preempted, and zc says so, up to as many less.
+fn assert_all_but_missed(daemon: &Daemon, seen: u64, there_were: u64) {
+    let missed = daemon.metrics().unwrap().value("zc_lost_total", MISSED_FAULTS).unwrap();
+    assert!(seen <= there_were, "{seen} of {there_were}");
+    assert!(there_were - seen <= missed, "{seen} of {there_were}, missed {missed}");
 }
 
 #[test]
@@ -55,6 +85,111 @@ fn faults_equal_proc_and_the_pages_touched() {
     let (few, many) = (minor("faults-1", 1), minor("faults-1001", 1 + PAGES));
     // The loader's own faults vary by a few: where the stack happens to lie.
     assert!((many - few).abs_diff(PAGES) <= 10, "{few} and {many}");
+}
+
+/// Faults by type and backing.
+type Faults = BTreeMap<[&'static str; 2], u64>;
+
+/// What a process that has touched one page like it takes for `pages` fresh ones, once
+/// `meanwhile` is done; it is left to end.
+fn faults_of(
+    daemon: &Daemon,
+    mut command: Command,
+    pages: u64,
+    meanwhile: impl FnOnce(),
+) -> Faults {
+    command.args(["--wait", "--pages", &pages.to_string()]);
+    let waiting = Waiting::start(command).unwrap();
+    let read = || {
+        assert_equals_proc(daemon, &waiting);
+        let shown = daemon.process(waiting.pid()).unwrap();
+        let keys = ["minor", "major"].iter().flat_map(|name| BACKINGS.map(|by| [*name, by]));
+        keys.map(|[name, by]| ([name, by], backed(&shown, name, by))).collect::<Faults>()
+    };
+    let before = read();
+    meanwhile();
+    waiting.step().unwrap();
+    let mut faults = read();
+    waiting.finish().unwrap();
+    for (key, count) in &mut faults {
+        *count -= before[key];
+    }
+    faults
+}
+
+/// Whether the kernel takes no program on its functions: then there is no series, rather
+/// than one of zero.
+fn is_withheld(daemon: &Daemon) -> bool {
+    let shown = daemon.page("/metrics").unwrap().contains(BY_BACKING);
+    assert!(kernel::hooks_functions() || !shown);
+    !kernel::hooks_functions()
+}
+
+/// A file of so many pages.
+fn file_of(stage: &Stage, pages: u64) -> PathBuf {
+    let bytes = (pages * 4096).to_string();
+    let mut prepare = stage.workload("backed-prepare").unwrap();
+    prepare.args(["read-file", "prepare", "--bytes", &bytes, "--dir"]).arg(stage.path());
+    assert!(prepare.status().unwrap().success());
+    stage.path().join("data")
+}
+
+#[test]
+fn faults_are_told_by_what_backs_the_page() {
+    const PAGES: u64 = 1000;
+    let (daemon, stage) = (Daemon::start().unwrap(), Stage::new().unwrap());
+    let file = file_of(&stage, PAGES);
+    if is_withheld(&daemon) {
+        return;
+    }
+    let of_file = ["--file", file.to_str().unwrap()];
+    let cases: [(&str, &[&str], &str, &str); 3] = [
+        ("backed-memory", &[], "anonymous", "file"),
+        ("backed-file", &of_file, "file", "anonymous"),
+        ("backed-shared", &[of_file[0], of_file[1], "--shared"], "file", "anonymous"),
+    ];
+    for (name, arguments, own, other) in cases {
+        for pages in [1, PAGES] {
+            let mut command = stage.workload(name).unwrap();
+            command.arg("faults").args(arguments);
+            let faults = faults_of(&daemon, command, pages, || {});
+            // A fault that waits for others to write to the disk may be major.
+            let of = |backing| faults[&["minor", backing]] + faults[&["major", backing]];
+            assert_all_but_missed(&daemon, of(own), pages);
+            assert_eq!(of(other), 0, "{name}: {faults:?}");
+        }
+        assert_sums_hold(&daemon, name);
+    }
+}
+
+/// Over backings there are as many as there are at all, in a group whose processes ended.
+fn assert_sums_hold(daemon: &Daemon, group: &str) {
+    let metrics = daemon.metrics().unwrap();
+    let rows = metrics.group(BY_BACKING, group, &["type", "backing"]).unwrap();
+    for (key, total) in metrics.group(FAULTS, group, &["type"]).unwrap() {
+        let split = rows.iter().filter(|(row, _)| row[0] == key[0]).map(|(_, count)| count);
+        assert_all_but_missed(daemon, split.sum(), total);
+    }
+}
+
+#[test]
+fn faults_that_wait_for_a_disk_are_major_and_of_a_file() {
+    const PAGES: u64 = 1000;
+    let (daemon, stage) = (Daemon::start().unwrap(), Stage::new().unwrap());
+    if is_withheld(&daemon) {
+        return;
+    }
+    let path = file_of(&stage, PAGES);
+    let mut command = stage.workload("backed-cold").unwrap();
+    command.arg("faults").arg("--file").arg(&path);
+    let faults = faults_of(&daemon, command, PAGES, || {
+        let file = fs::File::open(&path).unwrap();
+        rustix::fs::fadvise(&file, 0, None, rustix::fs::Advice::DontNeed).unwrap();
+    });
+    let count = |name, by| faults[&[name, by]];
+    assert!(count("major", "file") >= 1, "{faults:?}");
+    assert_all_but_missed(&daemon, count("major", "file") + count("minor", "file"), PAGES);
+    assert_eq!(count("major", "anonymous") + count("minor", "anonymous"), 0, "{faults:?}");
 }
 
 #[test]

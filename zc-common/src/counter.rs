@@ -2,7 +2,7 @@
 //!
 //! The kernel half adds to `tally[Counter]`; ledger, JSON and metrics only ever
 //! see whole tallies. A new counter is a new row of one of the closed sets
-//! ([`Switch`], [`Fault`], [`Class`], [`Flow`]) and costs them nothing.
+//! ([`Switch`], [`Fault`], [`Backing`], [`Class`], [`Flow`]) and costs them nothing.
 
 use crate::{
     fallback::Fallback,
@@ -40,6 +40,16 @@ names! {
     }
 }
 
+names! {
+    /// What stands behind the mapping that a page fault was in.
+    Backing {
+        /// No file: heap, stack, private memory (`vm_area_struct.vm_ops` is null).
+        Anonymous = "anonymous",
+        /// A file, shared memory, a huge page of hugetlbfs, a device, the vDSO.
+        File = "file",
+    }
+}
+
 /// The position of one counter in a [`Tally`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Counter(usize);
@@ -51,10 +61,11 @@ const MEASURED: usize = FLOWS + 2 * Flow::COUNT;
 const REFERENCES: usize = MEASURED + 2 * Route::COUNT * Direction::COUNT;
 const FALLBACKS: usize = REFERENCES + Route::COUNT;
 const CHECKED: usize = FALLBACKS + Fallback::COUNT;
+const BACKED: usize = CHECKED + Checked::COUNT;
 
 impl Counter {
     /// How many counters a tally holds.
-    pub const COUNT: usize = CHECKED + Checked::COUNT;
+    pub const COUNT: usize = BACKED + Fault::COUNT * Backing::COUNT;
     /// The first [`Self::MIRRORED`] counters are copies of words that the
     /// kernel keeps in `task_struct`: switches, then faults.
     pub const MIRRORED: usize = SYSCALLS;
@@ -146,6 +157,12 @@ impl Counter {
     #[must_use]
     pub const fn checked(checked: Checked) -> Self {
         Self(CHECKED + checked.index())
+    }
+
+    /// Page faults of one type, by what backs the page.
+    #[must_use]
+    pub const fn backed(fault: Fault, backing: Backing) -> Self {
+        Self(BACKED + Backing::COUNT * fault.index() + backing.index())
     }
 
     /// The position in the tally.

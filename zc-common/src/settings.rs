@@ -76,6 +76,7 @@ macro_rules! kernel_fields {
             IO_KIOCB_OPCODE: "io_kiocb", "opcode";
             IO_KIOCB_FILE: "io_kiocb", "file";
             IO_URING_CQE_RES: "io_uring_cqe", "res";
+            VMA_OPS: "vm_area_struct", "vm_ops";
         }
     };
 }
@@ -115,6 +116,16 @@ macro_rules! kernel_enumerators {
             ITER_BVEC: "iter_type", "ITER_BVEC";
             ITER_PIPE: "iter_type", "ITER_PIPE";
             ITER_DISCARD: "iter_type", "ITER_DISCARD";
+            VM_FAULT_OOM: "vm_fault_reason", "VM_FAULT_OOM";
+            VM_FAULT_SIGBUS: "vm_fault_reason", "VM_FAULT_SIGBUS";
+            VM_FAULT_MAJOR: "vm_fault_reason", "VM_FAULT_MAJOR";
+            VM_FAULT_HWPOISON: "vm_fault_reason", "VM_FAULT_HWPOISON";
+            VM_FAULT_HWPOISON_LARGE: "vm_fault_reason", "VM_FAULT_HWPOISON_LARGE";
+            VM_FAULT_SIGSEGV: "vm_fault_reason", "VM_FAULT_SIGSEGV";
+            VM_FAULT_RETRY: "vm_fault_reason", "VM_FAULT_RETRY";
+            VM_FAULT_FALLBACK: "vm_fault_reason", "VM_FAULT_FALLBACK";
+            VM_FAULT_COMPLETED: "vm_fault_reason", "VM_FAULT_COMPLETED";
+            FAULT_FLAG_TRIED: "fault_flag", "FAULT_FLAG_TRIED";
         }
     };
 }

@@ -89,6 +89,10 @@ pub struct Run {
     /// Which copies to show where they can be measured.
     #[arg(long, env = "ZC_COPIES", default_value = "best")]
     pub copies: Copies,
+    /// Before serving, run small pieces of I/O whose copies are known, and show in
+    /// zc_route_coverage on which routes this kernel's are measured to the byte.
+    #[arg(long, env = "ZC_SELF_TEST")]
+    pub self_test: bool,
     /// How large to be.
     #[command(flatten)]
     pub limits: Limits,

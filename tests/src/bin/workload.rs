@@ -19,7 +19,7 @@ use std::path::PathBuf;
 
 use anyhow::{Context as _, Result};
 use clap::{Args, Parser, Subcommand, ValueEnum};
-use zc_tests::workload::{self, Case, Params, Unsupported};
+use zc_tests::workload::{self, Case, Pages, Params, Unsupported};
 
 /// Does exactly known I/O.
 #[derive(Debug, Parser)]
@@ -42,11 +42,20 @@ enum Command {
         #[arg(long)]
         dir: PathBuf,
     },
-    /// Touch fresh pages of memory, then wait for a byte on the standard input
+    /// Write to fresh pages, then wait for a byte on the standard input
     Faults {
         /// How many
         #[arg(long)]
         pages: u64,
+        /// Of a private mapping of this file; else of memory
+        #[arg(long)]
+        file: Option<PathBuf>,
+        /// Of a shared mapping of it
+        #[arg(long, requires = "file")]
+        shared: bool,
+        /// Write to one, and wait for a byte, before that
+        #[arg(long)]
+        wait: bool,
     },
     /// Give up the processor, then wait for a byte on the standard input
     Switches {
@@ -151,7 +160,14 @@ fn run() -> Result<()> {
     match Arguments::try_parse_from(env::args_os())?.command {
         Command::List => list(),
         Command::Spawn { count, dir } => workload::spawn(count, &dir),
-        Command::Faults { pages } => workload::faults(pages),
+        Command::Faults { pages, file, shared, wait } => {
+            let of = match file {
+                None => Pages::Anonymous,
+                Some(file) if shared => Pages::Shared(file),
+                Some(file) => Pages::Private(file),
+            };
+            workload::faults(pages, &of, wait)
+        }
         Command::Switches { count } => workload::switches(count),
         Command::Rename { to } => workload::rename(&to),
         Command::Execs { count, thread } => workload::execs(count, thread),

@@ -53,7 +53,9 @@ use anyhow::{Context as _, Result};
 
 pub use self::descriptors::{EXEC_TWICE_SECOND_CASE, EXEC_TWICE_SECOND_PROGRAM};
 pub use self::expected::{Copied, Expected, Fallback, Moved, Reference, Unknown};
-pub use self::processes::{execs, faults, hold, ignore_broken_pipes, rename, spawn, switches};
+pub use self::processes::{
+    Pages, execs, faults, hold, ignore_broken_pipes, rename, spawn, switches,
+};
 pub use self::step::Unsupported;
 pub use self::stress::stress;
 use self::sys::mem::Buffer;

@@ -7,6 +7,7 @@ use std::hint::black_box;
 
 use anyhow::{Context as _, Result};
 
+use super::processes::touch as write;
 use super::step::{done, exactly, input, input_and_output, no_files, open_data};
 use super::sys::mem::{self, Buffer, WritableMap};
 use super::sys::{fd, process};
@@ -57,15 +58,6 @@ pub(super) fn touch(bytes: &[u8]) {
     for byte in bytes.iter().step_by(mem::page_size()) {
         black_box(*byte);
     }
-}
-
-/// Writes one byte of each page.
-fn write(bytes: &mut [u8]) {
-    for byte in bytes.iter_mut().step_by(mem::page_size()) {
-        *byte = 1;
-    }
-    // The writes are not to be optimised away.
-    black_box(bytes);
 }
 
 /// Maps the whole of `data` for this process alone.

@@ -5,12 +5,12 @@ use std::ffi::OsStr;
 use std::fs::OpenOptions;
 use std::hint::black_box;
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::{Context as _, Result};
 
-use super::sys::mem::{self, Buffer};
+use super::sys::mem::{self, Buffer, WritableMap};
 use super::sys::{fd, process};
 
 /// Children alive at a time.
@@ -75,24 +75,63 @@ pub fn rename(to: &str) -> Result<()> {
     hold()
 }
 
-/// Touches `pages` pages of memory for the first time, each of the smallest
-/// size, then waits as [`hold`] does, still holding them.
+/// Writes to `pages` pages for the first time, each of the smallest size, then waits as
+/// [`hold`] does: one fault each. With `wait` it waits before, too, having done the same
+/// with one page, so that what a first time needs besides is there.
 ///
 /// # Errors
 ///
-/// If there is no such memory.
-pub fn faults(pages: u64) -> Result<()> {
-    let page = mem::page_size();
+/// If there is no such memory, or the file cannot be mapped.
+pub fn faults(pages: u64, of: &Pages, wait: bool) -> Result<()> {
+    if wait {
+        touch_fresh(1, of)?;
+        hold()?;
+    }
+    touch_fresh(pages, of)?;
+    hold()
+}
+
+/// What the pages to fault on are of.
+#[derive(Debug, Clone)]
+pub enum Pages {
+    /// Memory.
+    Anonymous,
+    /// A mapping of a file that keeps to itself what is written.
+    Private(PathBuf),
+    /// One that gives it to the file.
+    Shared(PathBuf),
+}
+
+fn touch_fresh(pages: u64, of: &Pages) -> Result<()> {
     let pages = usize::try_from(pages).context("too many pages")?;
-    let bytes = pages.checked_mul(page).context("too many pages")?;
-    let mut memory = Buffer::untouched(bytes).context("cannot map memory")?;
-    memory.without_huge_pages().context("cannot ask for small pages")?;
-    for byte in memory.iter_mut().step_by(page) {
+    let bytes = pages.checked_mul(mem::page_size()).context("too many pages")?;
+    let open = |path: &Path| {
+        OpenOptions::new().read(true).write(true).open(path).context("cannot open the file")
+    };
+    let unmapped = "cannot map the pages";
+    match of {
+        Pages::Anonymous => {
+            let mut memory = Buffer::untouched(bytes).context(unmapped)?;
+            memory.without_huge_pages().context("cannot ask for small pages")?;
+            touch(&mut memory);
+        }
+        Pages::Private(path) => {
+            touch(&mut WritableMap::private(&open(path)?, bytes).context(unmapped)?);
+        }
+        Pages::Shared(path) => {
+            touch(&mut WritableMap::shared(&open(path)?, bytes).context(unmapped)?);
+        }
+    }
+    Ok(())
+}
+
+/// Writes one byte of each page.
+pub(super) fn touch(bytes: &mut [u8]) {
+    for byte in bytes.iter_mut().step_by(mem::page_size()) {
         *byte = 1;
     }
-    // The touches are not to be optimised away; the memory goes when this returns.
-    black_box(&mut memory[..]);
-    hold()
+    // The writes are not to be optimised away.
+    black_box(bytes);
 }
 
 /// Gives up the processor `count` times, then waits as [`hold`] does, which

@@ -40,7 +40,7 @@ pub async fn run(flags: Audit) -> Result<ExitCode> {
     let pid = flags.pid;
     let comm = name_of(pid)?;
     let choice = choose(&flags)?;
-    let mut books = Books::open(attach(flags.limits)?, pid)?;
+    let mut books = Books::open(attach(flags.limits)?, pid, 1)?;
     let threads = || {
         let threads = host::threads_of(pid)?;
         ensure!(!threads.is_empty(), gone(pid));
@@ -123,7 +123,7 @@ fn compare(hits: &[Hits], choice: &Choice, account: &Account) -> Option<Comparis
     let payload = || hits.iter().filter(|hit| hit.function.set == Set::Payload);
     payload().next()?;
     let seen = payload().map(|hit| hit.bytes).sum();
-    let Account { booked, lost } = *account;
+    let Account { booked, lost, .. } = *account;
     Some(Comparison {
         breakpoint_bytes: seen,
         measured_bytes: booked.measured,

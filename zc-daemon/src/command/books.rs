@@ -11,7 +11,7 @@ use crate::{
 /// The ledger of one process.
 pub(super) struct Books {
     pub(super) kernel: Kernel,
-    ledger: Ledger,
+    pub(super) ledger: Ledger,
     pid: u32,
     /// The process, once it was seen, and its total at the last look.
     last: Option<(ProcessKey, Tally)>,
@@ -20,16 +20,17 @@ pub(super) struct Books {
 }
 
 /// What the ledger says of the time between start and close.
-#[derive(Clone, Copy)]
 pub(super) struct Account {
+    pub(super) delta: Tally,
     pub(super) booked: Booked,
     pub(super) lost: u64,
 }
 
 impl Books {
-    /// Opens the books of a process; the time that counts begins with `start`.
-    pub(super) fn open(kernel: Kernel, pid: u32) -> Result<Self> {
-        let (ledger, before) = (Ledger::new(1), Tally::default());
+    /// Opens the books of a process; the time that counts begins with `start`. The ledger
+    /// has room for so many groups.
+    pub(super) fn open(kernel: Kernel, pid: u32, max_groups: usize) -> Result<Self> {
+        let (ledger, before) = (Ledger::new(max_groups), Tally::default());
         let mut books = Self { kernel, ledger, pid, last: None, before, lost_before: 0 };
         books.pass()?;
         Ok(books)
@@ -68,6 +69,7 @@ impl Books {
     /// Ends it.
     pub(super) fn close(&mut self) -> Result<Account> {
         let lost = self.pass()? - self.lost_before;
-        Ok(Account { booked: Booked::of(&self.total().since(&self.before)), lost })
+        let delta = self.total().since(&self.before);
+        Ok(Account { booked: Booked::of(&delta), delta, lost })
     }
 }

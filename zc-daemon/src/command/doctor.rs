@@ -5,9 +5,15 @@ use std::{io::Write as _, process::ExitCode};
 use anyhow::Result;
 use zc_common::flow::Route;
 
-use super::{attach, hook_of, observed, self_test};
+use super::{
+    attach,
+    books::Books,
+    coverage::{coverage, measured},
+    hook_of, self_test,
+};
 use crate::{
     cli::Doctor,
+    engine::coverage::Coverage,
     host,
     kernel::loader::{Attachment, Kernel},
     view::doctor::{self, Finding, Refusal, Report},
@@ -22,7 +28,10 @@ pub fn run(flags: &Doctor) -> Result<ExitCode> {
     let kernel = attach(flags.limits)?;
     let mut report = report(&kernel);
     if flags.self_test {
-        report.self_test = Some(self_test::run(kernel)?);
+        let mut books = Books::open(kernel, 0, 1)?;
+        let (tested, found) = self_test::run(&mut books, self_test::breakpoints())?;
+        report.self_test = Some(tested);
+        report.route_coverage = shown(&coverage(&books.kernel.attachments, &found));
     }
     let text = if flags.json {
         serde_json::to_string_pretty(&report)? + "\n"
@@ -48,17 +57,15 @@ fn report(kernel: &Kernel) -> Report {
         lockdown: host::lockdown(),
         reads_kernel_memory: kernel.reads_kernel,
         probes: kernel.attachments.iter().map(finding).collect(),
-        measured_routes: measured_routes(kernel),
+        measured_routes: measured(&kernel.attachments).map(Route::name).collect(),
+        route_coverage: shown(&coverage(&kernel.attachments, &Vec::new())),
         self_test: None,
         advice,
     }
 }
 
-/// The names of the routes on which copies are measured.
-fn measured_routes(kernel: &Kernel) -> Vec<String> {
-    let observed = observed(&kernel.attachments);
-    let measured = Route::ALL.iter().filter(|route| observed[route.index()]);
-    measured.map(|route| route.name().to_owned()).collect()
+fn shown(coverage: &[(Route, Coverage)]) -> Vec<(&'static str, &'static str)> {
+    coverage.iter().map(|(route, coverage)| (route.name(), coverage.name())).collect()
 }
 
 fn finding(attachment: &Attachment) -> Finding {
@@ -85,6 +92,10 @@ fn advise(attachment: &Attachment) -> String {
     if said("Operation not permitted") && attachment.probe.sees_copies() {
         "this kernel refuses programs on functions (hardened hosts do): copies are inferred from \
          system calls instead of measured; to measure them, boot a stock kernel"
+            .to_owned()
+    } else if said("Operation not permitted") && attachment.probe.is_on_functions() {
+        "this kernel refuses programs on functions (hardened hosts do); to have it, boot a stock \
+         kernel"
             .to_owned()
     } else if said("Operation not permitted") {
         "run as root, or with CAP_BPF and CAP_PERFMON; if that is so, the kernel is locked down \

@@ -2,12 +2,10 @@
 
 pub mod audit;
 mod books;
+mod coverage;
 pub mod doctor;
 pub mod run;
 mod self_test;
-
-use anyhow::Result;
-use zc_common::flow::Route;
 
 use crate::{
     cli::Limits,
@@ -17,6 +15,7 @@ use crate::{
         loader::{Attachment, Kernel, Sizes},
     },
 };
+use anyhow::Result;
 
 /// Attaches with maps sized to the machine.
 fn attach(limits: Limits) -> Result<Kernel> {
@@ -39,17 +38,4 @@ fn default_threads(now: u32, pids: u32) -> u32 {
 /// The hook a probe is attached to, as text.
 fn hook_of(attachment: &Attachment) -> Option<String> {
     attachment.hook.map(ToString::to_string)
-}
-
-/// The routes of which every probe that sees copies is up, or has nothing to see here.
-fn observed(attachments: &[Attachment]) -> [bool; Route::COUNT] {
-    let fed = |route: &Route, wanted: fn(&Attachment) -> bool| {
-        attachments.iter().any(|a| a.probe.routes.contains(route) && wanted(a))
-    };
-    let mut routes = [false; Route::COUNT];
-    for route in Route::ALL {
-        let up = fed(route, |a| a.hook.is_some());
-        routes[route.index()] = up && !fed(route, |a| a.hook.is_none() && !a.is_missing());
-    }
-    routes
 }

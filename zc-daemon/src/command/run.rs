@@ -2,15 +2,21 @@
 
 use std::sync::Arc;
 
-use anyhow::{Context as _, Result, bail};
+use anyhow::{Context as _, Result, anyhow, bail};
 use tokio::{net::TcpListener, sync::watch};
 use zc_common::slot::Reading;
 
-use super::{attach, hook_of};
+use super::{
+    attach,
+    books::Books,
+    coverage::{Found, coverage},
+    hook_of, self_test,
+};
 use crate::{
     cli::{self, Run},
     engine::{
-        sampler::{self, Pace, Source},
+        ledger::Ledger,
+        sampler::{self, Source},
         snapshot::Snapshot,
         summary::Copies,
     },
@@ -53,11 +59,11 @@ pub async fn run(flags: Run) -> Result<()> {
         cli::Copies::Best => Copies::Best,
         cli::Copies::Both => Copies::Both,
     };
-    let facts = facts(&kernel, copies);
+    let (kernel, ledger, found) = opened(kernel, flags.max_groups, flags.self_test)?;
+    let facts = facts(&kernel, copies, &found);
     let down = facts.probes.iter().filter(|(_, hook)| hook.is_none()).map(|(probe, _)| *probe);
     let coverage = Coverage { down: down.collect(), copies };
-    let pace = Pace { interval: flags.interval, max_groups: flags.max_groups };
-    let (asker, sampler) = sampler::start(kernel, pace);
+    let (asker, sampler) = sampler::start(kernel, ledger, flags.interval);
     let mut latest = asker.latest.clone();
     let router = server::router(Served::new(asker, facts, coverage)?);
     tracing::info!("zc serves http://{}/metrics", listener.local_addr()?);
@@ -69,6 +75,25 @@ pub async fn run(flags: Run) -> Result<()> {
     tokio::task::spawn_blocking(|| sampler.end()).await??;
     tracing::info!("every probe is detached");
     Ok(())
+}
+
+/// The kernel side and an open ledger; what a self-test found, if one is wanted. It runs
+/// before anything is served, so that its marks never change and nothing is lost of what
+/// others do meanwhile. A failure of it is no reason not to count.
+fn opened(kernel: Kernel, max_groups: usize, test: bool) -> Result<(Kernel, Ledger, Found)> {
+    if !test {
+        return Ok((kernel, Ledger::new(max_groups), Found::new()));
+    }
+    let mut books = Books::open(kernel, 0, max_groups)?;
+    // Only an audit sets breakpoints.
+    let found = match self_test::run(&mut books, Err(anyhow!("not asked for"))) {
+        Ok((_, found)) => found,
+        Err(error) => {
+            tracing::warn!("the self-test failed, so that routes are unverified: {error:#}");
+            Found::new()
+        }
+    };
+    Ok((books.kernel, books.ledger, found))
 }
 
 /// Resolves when nobody publishes snapshots any more.
@@ -103,8 +128,9 @@ fn warn_of_gaps(kernel: &Kernel) {
     }
 }
 
-fn facts(kernel: &Kernel, copies: Copies) -> Facts {
+fn facts(kernel: &Kernel, copies: Copies, found: &Found) -> Facts {
     let probes =
         kernel.attachments.iter().map(|attachment| (attachment.probe.name, hook_of(attachment)));
-    Facts { probes: probes.collect(), object: object::digest(), copies }
+    let routes = coverage(&kernel.attachments, found);
+    Facts { probes: probes.collect(), object: object::digest(), copies, routes }
 }

@@ -9,15 +9,16 @@ use zc_common::{
 
 use super::summary::{self, Copied, Copies, Quality};
 
-/// How two counts of the same bytes stand to each other.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// How two counts of the same bytes stand to each other, best first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Verdict {
     /// Equal, to the byte.
     Exact,
     /// The breakpoints' lies between what the ledger measured, and that with what it
     /// inferred besides.
     Bounded,
-    /// Nothing can be said: what was not watched may account for the difference.
+    /// Nothing can be said: what was not watched, or events known to be missed, may account
+    /// for the difference.
     Unverified,
     /// They contradict each other.
     Differs,
@@ -75,6 +76,15 @@ impl Booked {
 /// kernel too.
 const GATHERED: [Fallback; 2] = [Fallback::SendfileGathered, Fallback::SpliceGathered];
 
+/// What is known to become of bytes on one route.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Known {
+    /// Bytes copied.
+    pub copied: u64,
+    /// Bytes that changed hands by reference.
+    pub moved: u64,
+}
+
 fn in_kernel(row: &Copied) -> bool {
     row.direction == Direction::InKernel
 }
@@ -115,7 +125,25 @@ pub fn judge(known: u64, booked: Booked, counted: Option<u64>, complete: bool) -
     let contradicted = |counted| counted > known || (complete && counted < known);
     let verdict = compare(known, booked, true);
     let refuted = verdict == Verdict::Exact && counted.is_some_and(contradicted);
-    if refuted || verdict == Verdict::Differs { Verdict::Unverified } else { verdict }
+    if refuted { Verdict::Differs } else { verdict }
+}
+
+/// Judges what was booked on one route, wherever the copies were made, by what is known
+/// of it; bytes of which the ledger cannot tell may have gone either way.
+#[must_use]
+pub fn judge_route(known: Known, delta: &Tally, route: Route) -> Verdict {
+    let unknown = summary::unknown(delta);
+    let unknown = unknown.iter().filter(|row| row.route == route).map(|row| row.amount.bytes);
+    let unknown = unknown.sum();
+    let mut copied = Booked { measured: 0, possible: unknown };
+    for row in summary::copied(delta, Copies::Best).iter().filter(|row| row.route == route) {
+        match row.quality {
+            Quality::Measured => copied.measured += row.amount.bytes,
+            Quality::Inferred => copied.possible += row.amount.bytes,
+        }
+    }
+    let moved = Booked { measured: delta[Counter::references(route)], possible: unknown };
+    compare(known.copied, copied, true).max(compare(known.moved, moved, true))
 }
 
 #[cfg(test)]
@@ -161,8 +189,21 @@ mod tests {
         assert_eq!(judge(10, booked, None, true), Verdict::Exact);
         assert_eq!(judge(10, booked, Some(10), true), Verdict::Exact);
         assert_eq!(judge(10, booked, Some(4), false), Verdict::Exact);
-        assert_eq!(judge(10, booked, Some(4), true), Verdict::Unverified);
+        assert_eq!(judge(10, booked, Some(4), true), Verdict::Differs);
         assert_eq!(judge(12, booked, None, true), Verdict::Bounded);
-        assert_eq!(judge(9, booked, None, false), Verdict::Unverified);
+        assert_eq!(judge(9, booked, None, false), Verdict::Differs);
+    }
+
+    /// A byte on the wrong route is no byte of this one, copied or passed on.
+    #[test]
+    fn a_route_is_judged_by_its_own_bytes() {
+        let mut tally = Tally::default();
+        let (sum, copies) = Counter::measured(Route::Splice, Direction::InKernel);
+        (tally[sum], tally[copies], tally[Counter::references(Route::Splice)]) = (10, 1, 4);
+        let judged = |copied, moved| judge_route(Known { copied, moved }, &tally, Route::Splice);
+        assert_eq!(judged(10, 4), Verdict::Exact);
+        assert_eq!((judged(9, 4), judged(10, 0)), (Verdict::Differs, Verdict::Differs));
+        let none = Known { copied: 0, moved: 0 };
+        assert_eq!(judge_route(none, &tally, Route::Tee), Verdict::Exact);
     }
 }

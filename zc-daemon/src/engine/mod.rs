@@ -3,9 +3,10 @@
 //! [`ledger`] books deltas to processes and groups; [`summary`] turns a tally
 //! into rows; a [`snapshot`] is every group and process at one instant;
 //! [`sampler`] does one pass whenever asked; [`audit`] holds the books against another
-//! count of the same bytes.
+//! count of the same bytes; [`coverage`] says how well each route is measured.
 
 pub mod audit;
+pub mod coverage;
 pub mod group;
 pub mod ledger;
 pub mod sampler;

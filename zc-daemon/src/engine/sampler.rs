@@ -61,15 +61,6 @@ impl Asker {
     }
 }
 
-/// How often to look, and how much to remember.
-#[derive(Clone, Copy, Debug)]
-pub struct Pace {
-    /// Time between two passes when nobody asks.
-    pub interval: Duration,
-    /// Groups besides `other`.
-    pub max_groups: usize,
-}
-
 /// The running sampler.
 pub struct Sampler {
     requests: mpsc::Sender<Request>,
@@ -89,21 +80,26 @@ impl Sampler {
     }
 }
 
-/// Starts the sampler on a thread of its own.
-pub fn start(source: impl Source + 'static, pace: Pace) -> (Asker, Sampler) {
+/// Starts the sampler on a thread of its own, with a ledger that may have books of the
+/// same source already; it looks so often when nobody asks.
+pub fn start(
+    source: impl Source + 'static,
+    ledger: Ledger,
+    interval: Duration,
+) -> (Asker, Sampler) {
     let (requests, inbox) = mpsc::channel::<Request>();
     let (publish, latest) = watch::channel(Arc::new(Snapshot::default()));
-    let thread = std::thread::spawn(move || sample(source, pace, &inbox, &publish));
+    let thread = std::thread::spawn(move || sample(source, ledger, interval, &inbox, &publish));
     (Asker { requests: requests.clone(), latest }, Sampler { requests, thread })
 }
 
 fn sample(
     mut source: impl Source,
-    pace: Pace,
+    mut ledger: Ledger,
+    interval: Duration,
     inbox: &mpsc::Receiver<Request>,
     publish: &watch::Sender<Arc<Snapshot>>,
 ) {
-    let mut ledger = Ledger::new(pace.max_groups);
     let mut wait = Duration::ZERO;
     loop {
         let reply = match inbox.recv_timeout(wait) {
@@ -113,7 +109,7 @@ fn sample(
         };
         match pass(&mut source, &mut ledger) {
             Ok(snapshot) => {
-                wait = pause(&snapshot, pace.interval);
+                wait = pause(&snapshot, interval);
                 let snapshot = Arc::new(snapshot);
                 publish.send_replace(Arc::clone(&snapshot));
                 // Whoever asked may have given up.
@@ -121,7 +117,7 @@ fn sample(
             }
             Err(error) => {
                 tracing::error!("a pass over the slots failed: {error:#}");
-                wait = pace.interval;
+                wait = interval;
             }
         }
     }
@@ -172,8 +168,7 @@ mod tests {
 
     #[test]
     fn it_ends_although_somebody_could_still_ask() {
-        let pace = Pace { interval: Duration::from_secs(3600), max_groups: 1 };
-        let (asker, sampler) = start(Fixed(7), pace);
+        let (asker, sampler) = start(Fixed(7), Ledger::new(1), Duration::from_secs(3600));
         let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
         let snapshot = runtime.block_on(asker.now()).unwrap();
         assert_eq!(snapshot.lost, [("reason", 7)]);

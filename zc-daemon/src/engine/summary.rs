@@ -1,7 +1,7 @@
 //! From a tally to the rows that views show: sums over the table of flows.
 
 use zc_common::{
-    counter::{Counter, Tally},
+    counter::{Backing, Counter, Fault, Tally},
     fallback::{Fallback, Reason},
     flow::{self, Direction, Endpoint, Flow, Route},
 };
@@ -133,6 +133,12 @@ pub fn fallbacks(tally: &Tally) -> impl Iterator<Item = (Route, Reason, u64)> {
         (route, reason, tally[Counter::fallback(*fallback)])
     });
     rows.filter(|(_, _, bytes)| *bytes > 0)
+}
+
+/// Page faults, by type and what backs the page.
+pub fn backed_faults(tally: &Tally) -> impl Iterator<Item = (Fault, Backing, u64)> {
+    let keys = Fault::ALL.iter().flat_map(|fault| Backing::ALL.iter().map(|b| (*fault, *b)));
+    keys.map(|(fault, backing)| (fault, backing, tally[Counter::backed(fault, backing)]))
 }
 
 /// Sums the flows of each key, keys in the order they first stand in the table.

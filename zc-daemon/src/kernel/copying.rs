@@ -9,10 +9,13 @@ use zc_common::flow::Route::{
     ProcessVm, Read, Recv, Send, Sendfile, Splice, Vmsplice, Write,
 };
 
-use super::hooks::{ANY, Hook, Place, Probe};
+use super::hooks::{ANY, Hook, Need, Place, Probe};
 
 /// A program of the same name as the function it hooks the return of.
-const fn returns(function: &'static str, arguments: &'static [(usize, &'static str)]) -> Hook {
+pub(super) const fn returns(
+    function: &'static str,
+    arguments: &'static [(usize, &'static str)],
+) -> Hook {
     let at_least = match arguments {
         [.., (last, _)] => *last + 1,
         [] => 0,
@@ -329,7 +332,11 @@ pub(super) static COPYING: &[Probe] = &[
         "bytes of pages copied as they were written while shared",
         &[Fault],
         // Since 6.12, as this function, do_cow_fault copies by it too.
-        &[Hook { at_least: 3, needs: Some("folio_mc_copy"), ..returns("copy_mc_to_kernel", &[]) }],
+        &[Hook {
+            at_least: 3,
+            needs: Some(Need::Function("folio_mc_copy")),
+            ..returns("copy_mc_to_kernel", &[])
+        }],
     ),
     copying(
         "copy_process_vm_read",

@@ -7,7 +7,7 @@ use std::fmt;
 
 use zc_common::flow::Route;
 
-use super::copying::COPYING;
+use super::copying::{COPYING, returns};
 
 /// Something measured.
 #[derive(Debug)]
@@ -38,6 +38,12 @@ impl Probe {
         self.name == "context_switches"
     }
 
+    /// Whether its programs are on functions, not on tracepoints.
+    #[must_use]
+    pub fn is_on_functions(&self) -> bool {
+        self.hooks.iter().all(|hook| !matches!(hook.place, Place::Tracepoint(_)))
+    }
+
     /// Whether it sees copies as they are made.
     #[must_use]
     pub fn sees_copies(&self) -> bool {
@@ -59,10 +65,29 @@ pub struct Hook {
     pub at_least: usize,
     /// How many there may be at most, where the program must know where they end.
     pub at_most: usize,
-    /// A function that tells a kernel on which the hook sees all it should.
-    pub needs: Option<&'static str>,
+    /// What tells a kernel on which the hook sees all it should.
+    pub needs: Option<Need>,
     /// A second program that is attached with it, or the hook will not do.
     pub with: Option<&'static Hook>,
+}
+
+/// Something that a kernel must have.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Need {
+    /// A function.
+    Function(&'static str),
+    /// An enumerator of an enumeration.
+    Enumerator(&'static str, &'static str),
+}
+
+impl Need {
+    /// The function's or the enumerator's name.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Function(name) | Self::Enumerator(_, name) => name,
+        }
+    }
 }
 
 /// A place in the kernel.
@@ -87,12 +112,6 @@ impl Place {
 }
 
 impl Hook {
-    /// Whether it is on a function, not on a tracepoint.
-    #[must_use]
-    pub const fn is_on_function(&self) -> bool {
-        !matches!(self.place, Place::Tracepoint(_))
-    }
-
     /// Every program of this hook.
     pub fn programs(&'static self) -> impl Iterator<Item = &'static Hook> {
         std::iter::once(self).chain(self.with)
@@ -135,12 +154,15 @@ const SCHED_SWITCH: Hook =
 
 const SYS_EXIT: Hook = tracepoint("sys_exit", "sys_exit", &[(0, "pt_regs")], 2);
 
+/// The function that handles page faults, and the program on its return.
+pub(super) const FAULTS: &str = "handle_mm_fault";
+
 /// Every probe, in the order they are attached.
 pub fn probes() -> impl Iterator<Item = &'static Probe> {
     COUNTING.iter().chain(COPYING)
 }
 
-/// The probes on tracepoints, in the order they are attached: what becomes of a
+/// The probes that count, in the order they are attached: what becomes of a
 /// thread's name must be seen before the first thread is, and who runs where before
 /// anything is charged.
 static COUNTING: &[Probe] = &[
@@ -181,13 +203,28 @@ static COUNTING: &[Probe] = &[
         name: "page_faults",
         measures: "page faults of every thread, minor and major, equal to /proc/PID/stat as of \
                    the thread's last context switch",
-        blind_to: "faults since the thread last left its CPU; what the fault was for (file or \
-                   anonymous memory); pages that fault-around mapped along",
+        blind_to: "faults since the thread last left its CPU; pages that fault-around mapped along",
         essential: true,
         routes: &[],
         may_be_missing: false,
         less: &[],
         hooks: &[SCHED_SWITCH],
+    },
+    Probe {
+        name: "page_fault_backing",
+        measures: "page faults by what backs the page, anonymous memory or a file, by the rules \
+                   by which the kernel counts them",
+        blind_to: "whose a page is in a private mapping of a file, which stays the file's when \
+                   the page is copied; faults before zc was attached",
+        essential: false,
+        routes: &[],
+        may_be_missing: false,
+        less: &[],
+        hooks: &[Hook {
+            at_most: 4,
+            needs: Some(Need::Enumerator("vm_fault_reason", "VM_FAULT_RETRY")),
+            ..returns(FAULTS, &[(0, "vm_area_struct"), (3, "pt_regs")])
+        }],
     },
     Probe {
         name: "syscalls",

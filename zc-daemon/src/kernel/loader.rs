@@ -14,7 +14,7 @@ use zc_common::slot::{Lost, Slot};
 use super::{
     btf::Btf,
     cpus,
-    hooks::{Hook, Place, Probe, probes},
+    hooks::{FAULTS, Hook, Need, Place, Probe, probes},
     misses::{self, Losses},
     object,
     settings::Settings,
@@ -113,16 +113,22 @@ impl Kernel {
         let own = self.losses.read()?;
         let mut lost: Vec<_> =
             Lost::ALL.iter().map(|reason| (reason.name(), own[reason.index()])).collect();
-        let (mut recursion, mut recursion_copying) = (0, 0);
-        for (_, program) in self.ebpf.programs() {
-            let copying = !matches!(program, Program::BtfTracePoint(_));
-            let sum = if copying { &mut recursion_copying } else { &mut recursion };
+        let (mut recursion, mut recursion_copying, mut recursion_faults) = (0, 0, 0);
+        for (name, program) in self.ebpf.programs() {
+            let sum = if matches!(program, Program::BtfTracePoint(_)) {
+                &mut recursion
+            } else if name == FAULTS {
+                &mut recursion_faults
+            } else {
+                &mut recursion_copying
+            };
             if let Ok(fd) = program.fd() {
                 *sum += misses::recursion(std::os::fd::AsFd::as_fd(fd))?;
             }
         }
         lost.push(("recursion", recursion));
         lost.push(("recursion_copying", recursion_copying));
+        lost.push(("recursion_faults", recursion_faults));
         Ok(lost)
     }
 }
@@ -166,9 +172,11 @@ struct Loaded {
 impl Loaded {
     fn new(settings: &Settings, sizes: Sizes, types: &Btf, kernel: &aya::Btf) -> Result<Self> {
         let mut loaded = Self::maps_only(settings, sizes)?;
-        for hook in probes().flat_map(|probe| probe.hooks).flat_map(Hook::programs) {
-            let blind = hook.is_on_function() && !settings.shows_the_call();
-            if blind {
+        let blind = |probe: &Probe| probe.sees_copies() && !settings.shows_the_call();
+        let hooks = probes().flat_map(|probe| probe.hooks.iter().map(move |hook| (probe, hook)));
+        let programs = hooks.flat_map(|(probe, hook)| hook.programs().map(move |p| (probe, p)));
+        for (probe, hook) in programs {
+            if blind(probe) {
                 loaded.refusals.insert(hook.program, BLIND.to_owned());
             } else if !loaded.refusals.contains_key(hook.program)
                 && let Err(why) = loaded.load(hook, types, kernel)
@@ -219,8 +227,9 @@ impl Loaded {
             return Err(format!("the {what} has other arguments on this kernel"));
         }
         if let Some(needed) = hook.needs
-            && !types.has_function(needed)
+            && !has(types, needed)
         {
+            let needed = needed.name();
             return Err(format!("it would not see all it should, as on kernels with {needed}"));
         }
         let loaded = match hook.place {
@@ -316,6 +325,14 @@ impl Loaded {
             bail!("zc cannot work without the probe {}: {}", probe.name, tried.join("; "));
         }
         Ok(Attachment { probe, hook: None, refused })
+    }
+}
+
+/// Whether the kernel has what a hook needs.
+fn has(types: &Btf, needed: Need) -> bool {
+    match needed {
+        Need::Function(name) => types.has_function(name),
+        Need::Enumerator(enumeration, name) => types.enumerator(enumeration, name).is_some(),
     }
 }
 

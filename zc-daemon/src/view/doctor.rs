@@ -5,6 +5,8 @@ use std::fmt::Write as _;
 
 use serde::Serialize;
 
+use crate::engine::coverage::Coverage;
+
 /// The state of the whole kernel side.
 #[derive(Debug, Serialize)]
 pub struct Report {
@@ -19,7 +21,10 @@ pub struct Report {
     /// Every probe.
     pub probes: Vec<Finding>,
     /// The routes on which copies are measured; on the others they are inferred.
-    pub measured_routes: Vec<String>,
+    pub measured_routes: Vec<&'static str>,
+    /// How well copies are measured on each route: its name and its `quality`.
+    #[serde(serialize_with = "by_name")]
+    pub route_coverage: Vec<(&'static str, &'static str)>,
     /// What a self-test found, if one was asked for.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub self_test: Option<SelfTest>,
@@ -35,14 +40,14 @@ pub struct SelfTest {
     /// Functions of payload that had no breakpoint: theirs is a lower bound then.
     pub unwatched: Vec<&'static str>,
     /// Every piece.
-    pub routes: Vec<Tested>,
+    pub references: Vec<Tested>,
 }
 
 /// One piece of I/O.
 #[derive(Debug, Serialize)]
 pub struct Tested {
     /// Its name.
-    pub route: &'static str,
+    pub reference: &'static str,
     /// Bytes copied for it, as is known beforehand.
     pub known_bytes: u64,
     /// Bytes that the ledger measured.
@@ -51,8 +56,11 @@ pub struct Tested {
     pub possible_bytes: u64,
     /// Bytes that breakpoints saw.
     pub breakpoint_bytes: Option<u64>,
-    /// `exact`, `bounded` or `unverified`.
+    /// `exact`, `bounded`, `unverified` or `differs`: the worst of its routes.
     pub verdict: &'static str,
+    /// The same by route.
+    #[serde(serialize_with = "by_name")]
+    pub routes: Vec<(&'static str, &'static str)>,
     /// Why it could not be run.
     pub failure: Option<String>,
 }
@@ -96,10 +104,11 @@ impl Report {
     /// Whether every probe is attached and nothing holds zc back.
     #[must_use]
     pub fn is_healthy(&self) -> bool {
-        let tested = self.self_test.iter().flat_map(|test| &test.routes);
+        let tested = self.self_test.iter().flat_map(|test| &test.references);
+        let mut verdicts = tested.map(|tested| tested.verdict);
         self.advice.is_empty()
             && self.probes.iter().all(Finding::is_well)
-            && tested.into_iter().all(|route| route.verdict != "unverified")
+            && verdicts.all(|verdict| verdict == "exact" || verdict == "bounded")
     }
 }
 
@@ -130,28 +139,45 @@ pub fn text(report: &Report) -> String {
             said.push(advice);
         }
     }
-    let routes = match report.measured_routes.as_slice() {
-        [] => "on no route; they are inferred from system calls (quality=\"inferred\")".to_owned(),
-        routes => format!("on: {}; on other routes they are inferred", routes.join(", ")),
-    };
-    let _ = writeln!(page, "\ncopies are measured {routes}");
     if let Some(test) = &report.self_test {
         page.push_str(&tested(test));
     }
+    page.push_str(&covered(&report.route_coverage));
     for advice in &report.advice {
         let _ = writeln!(page, "note: {advice}");
     }
     page
 }
 
+/// The routes of each quality.
+fn covered(routes: &[(&'static str, &'static str)]) -> String {
+    let mut page = String::from("\ncopies by route\n");
+    for coverage in Coverage::ALL {
+        let (quality, meaning) = (coverage.name(), coverage.meaning());
+        let of_it = routes.iter().filter(|(_, of)| *of == quality).map(|(route, _)| *route);
+        let of_it: Vec<_> = of_it.collect();
+        if !of_it.is_empty() {
+            let _ = writeln!(page, "{quality:<11} {}\n            ({meaning})", of_it.join(", "));
+        }
+    }
+    page
+}
+
+fn by_name<S: serde::Serializer>(
+    rows: &[(&'static str, &'static str)],
+    to: S,
+) -> Result<S::Ok, S::Error> {
+    to.collect_map(rows.iter().copied())
+}
+
 fn tested(test: &SelfTest) -> String {
     let mut page = format!(
-        "\n{:<14} {:>10} {:>10} {:>10} {:>12}\n",
+        "\n{:<16} {:>10} {:>10} {:>10} {:>12}\n",
         "self-test", "known", "measured", "inferred", "breakpoints"
     );
-    for row in &test.routes {
+    for row in &test.references {
         let seen = row.breakpoint_bytes.map_or_else(|| "-".to_owned(), |seen| seen.to_string());
-        let _ = write!(page, "{:<14} {:>10} ", row.route, row.known_bytes);
+        let _ = write!(page, "{:<16} {:>10} ", row.reference, row.known_bytes);
         let _ = write!(page, "{:>10} {:>10} ", row.measured_bytes, row.possible_bytes);
         let _ = writeln!(page, "{seen:>12}  {}", row.verdict);
         if let Some(failure) = &row.failure {

@@ -80,6 +80,11 @@ families! {
         "Context switches of threads, as in /proc/PID/status.";
     FAULTS = "zc_page_faults_total", Counter, ["group", "type"],
         "Page faults of threads as of their last context switch, as in /proc/PID/stat.";
+    FAULTS_BY_BACKING = "zc_page_faults_by_backing_total", Counter, ["group", "type", "backing"],
+        "Page faults as they are handled, by what backs the page; their sum over backings is \
+         zc_page_faults_total. backing=\"anonymous\": heap, stack, private memory; \
+         backing=\"file\": a mapping of a file (of a private one too, whose pages are copied as \
+         they are written), shared memory, a device.";
     PROCESSES = "zc_processes", Gauge, [],
         "Processes that live and have run since the daemon started.";
     GROUP_OVERFLOW = "zc_group_overflow_total", Counter, [],
@@ -89,6 +94,13 @@ families! {
     PROBE_UP = "zc_probe_up", Gauge, ["probe", "hook"],
         "1 if the probe is attached to the hook; 0 if it could be attached nowhere (hook=\"\"): \
          what it measures is then unknown, not zero.";
+    ROUTE_COVERAGE = "zc_route_coverage", Gauge, ["route", "quality"],
+        "1, labelled with how well copies are measured on a route. quality=\"exact\": to the \
+         byte, by the self-test at the start (zc run --self-test); quality=\"bounded\": the truth \
+         lies between what is measured, and that with what is inferred; quality=\"unverified\": \
+         measured, but no self-test was run on it, or it was cut short; quality=\"differs\": the \
+         self-test was measured wrongly; quality=\"inferred\": no hook is attached, so that copies \
+         are inferred, or unknown.";
     MAP_ENTRIES = "zc_map_entries", Gauge, ["map"],
         "Entries in use in an eBPF map.";
     MAP_CAPACITY = "zc_map_capacity", Gauge, ["map"],
@@ -133,14 +145,14 @@ the daemon itself are those of every Prometheus client.
 
 fn labels() -> String {
     use zc_common::{
-        counter::{Fault, Switch},
+        counter::{Backing, Fault, Switch},
         fallback::Reason,
         flow::{Direction, Endpoint, Route},
         slot::Lost,
         syscall::Class,
     };
 
-    use crate::engine::summary::Quality;
+    use crate::engine::{coverage::Coverage, summary::Quality};
 
     fn row(label: &str, names: impl Iterator<Item = &'static str>) -> String {
         let names: Vec<_> = names.map(|name| format!("`{name}`")).collect();
@@ -152,12 +164,14 @@ fn labels() -> String {
     page += &row("endpoint", Endpoint::ALL.iter().map(|endpoint| endpoint.name()));
     page += &row("direction", Direction::ALL.iter().map(|direction| direction.name()));
     let qualities = [Quality::Measured, Quality::Inferred];
-    page += &row("quality", qualities.iter().map(|quality| quality.name()));
+    page += &row("quality (copies)", qualities.iter().map(|quality| quality.name()));
+    page += &row("quality (routes)", Coverage::ALL.iter().map(|coverage| coverage.name()));
     page += &row("class", Class::ALL.iter().map(|class| class.name()));
     page += &row("type (switches)", Switch::ALL.iter().map(|switch| switch.name()));
     page += &row("type (faults)", Fault::ALL.iter().map(|fault| fault.name()));
+    page += &row("backing", Backing::ALL.iter().map(|backing| backing.name()));
     page += &row("reason (fallback)", Reason::ALL.iter().map(|reason| reason.name()));
-    let skipped = ["recursion", "recursion_copying"];
+    let skipped = ["recursion", "recursion_copying", "recursion_faults"];
     page += &row("reason (lost)", Lost::ALL.iter().map(|lost| lost.name()).chain(skipped));
     page
 }

@@ -95,6 +95,14 @@ struct Switches {
 struct Faults {
     minor: u64,
     major: u64,
+    by_backing: Option<Vec<Backed>>,
+}
+
+#[derive(Serialize)]
+struct Backed {
+    r#type: &'static str,
+    backing: &'static str,
+    faults: u64,
 }
 
 /// All processes of a snapshot.
@@ -127,6 +135,7 @@ fn row(process: &Process, coverage: &Coverage) -> Row {
         page_faults: Faults {
             minor: tally[Counter::faults(Fault::Minor)],
             major: tally[Counter::faults(Fault::Major)],
+            by_backing: coverage.has("page_fault_backing").then(|| backed(tally)),
         },
     }
 }
@@ -165,6 +174,16 @@ fn fallbacks(tally: &Tally) -> Vec<Fallback> {
             route: route.name(),
             reason: reason.name(),
             bytes,
+        })
+        .collect()
+}
+
+fn backed(tally: &Tally) -> Vec<Backed> {
+    summary::backed_faults(tally)
+        .map(|(fault, backing, faults)| Backed {
+            r#type: fault.name(),
+            backing: backing.name(),
+            faults,
         })
         .collect()
 }

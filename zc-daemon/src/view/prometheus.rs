@@ -9,11 +9,13 @@ use prometheus::{
 use tokio::sync::watch;
 use zc_common::{
     counter::{Counter as Count, Fault, Switch, Tally},
+    flow::Route,
     syscall::Class,
 };
 
 use super::family::{self, Family, Type};
 use crate::engine::{
+    coverage::Coverage,
     snapshot::Snapshot,
     summary::{self, Copied, Copies, Transferred},
 };
@@ -30,6 +32,8 @@ pub struct Facts {
     pub object: String,
     /// Which copies are shown.
     pub copies: Copies,
+    /// How well copies are measured, by route.
+    pub routes: Vec<(Route, Coverage)>,
 }
 
 /// Shows the latest snapshot.
@@ -115,6 +119,10 @@ fn groups(snapshot: &Snapshot, copies: Copies) -> Vec<MetricFamily> {
         rows(family::FAULTS, &|tally| {
             nonzero(Fault::ALL.iter().map(|f| (f.name(), tally[Count::faults(*f)])))
         }),
+        rows(family::FAULTS_BY_BACKING, &|tally| {
+            let rows = summary::backed_faults(tally).filter(|(_, _, faults)| *faults > 0);
+            rows.map(|(fault, by, faults)| (vec![fault.name(), by.name()], faults)).collect()
+        }),
     ]
 }
 
@@ -141,6 +149,10 @@ fn of_itself(snapshot: &Snapshot, facts: &Facts) -> Vec<MetricFamily> {
     for (probe, hook) in &facts.probes {
         probes.push([*probe, hook.as_deref().unwrap_or("")], u64::from(hook.is_some()));
     }
+    let mut routes = Builder::new(family::ROUTE_COVERAGE);
+    for (route, coverage) in &facts.routes {
+        routes.push([route.name(), coverage.name()], 1);
+    }
     let one = |family, labels: &[&str], value| {
         let mut built = Builder::new(family);
         built.push(labels.iter().copied(), value);
@@ -149,6 +161,7 @@ fn of_itself(snapshot: &Snapshot, facts: &Facts) -> Vec<MetricFamily> {
     vec![
         lost.0,
         probes.0,
+        routes.0,
         one(family::PROCESSES, &[], snapshot.processes.len() as u64),
         one(family::GROUP_OVERFLOW, &[], snapshot.group_overflow),
         one(family::MAP_ENTRIES, &["slots"], snapshot.threads as u64),

@@ -6,6 +6,7 @@ mod breakpoint;
 mod cow;
 mod io_uring;
 mod page_cache;
+mod page_faults;
 mod pipes;
 mod process_vm;
 mod reflink;

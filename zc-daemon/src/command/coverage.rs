@@ -1,0 +1,62 @@
+//! Which routes are measured here, and how well.
+
+use zc_common::flow::Route;
+
+use crate::{
+    engine::{
+        audit::Verdict,
+        coverage::{Coverage, Hooked},
+    },
+    kernel::{loader::Attachment, reference::REFERENCES},
+};
+
+/// What self-tests found, by route.
+pub(super) type Found = Vec<(Route, Verdict)>;
+
+/// Every route on which copies can be measured or tested for, and how well they are.
+pub(super) fn coverage(attachments: &[Attachment], found: &Found) -> Vec<(Route, Coverage)> {
+    let of = |route: Route| {
+        let verdicts = found.iter().filter(|(tested, _)| *tested == route);
+        Coverage::of(hooked(attachments, route), verdicts.map(|(_, verdict)| *verdict))
+    };
+    routes(attachments).map(|route| (route, of(route))).collect()
+}
+
+/// The routes on which copies are measured: every hook of theirs is attached.
+pub(super) fn measured(attachments: &[Attachment]) -> impl Iterator<Item = Route> {
+    let fed = |route| probes_of(attachments, route).next().is_some();
+    routes(attachments).filter(move |route| fed(*route) && is_full(attachments, *route))
+}
+
+fn is_full(attachments: &[Attachment], route: Route) -> bool {
+    hooked(attachments, route) == Hooked::Fully
+}
+
+fn routes(attachments: &[Attachment]) -> impl Iterator<Item = Route> {
+    let parts = || REFERENCES.iter().flat_map(|reference| reference.parts);
+    Route::ALL.iter().copied().filter(move |route| {
+        let fed = attachments.iter().any(|a| a.probe.routes.contains(route));
+        fed || parts().any(|part| part.route == *route)
+    })
+}
+
+/// The probes that see copies on a route, without those that this kernel has no need of.
+fn probes_of(attachments: &[Attachment], route: Route) -> impl Iterator<Item = &Attachment> {
+    attachments.iter().filter(move |a| a.probe.routes.contains(&route) && !a.is_missing())
+}
+
+/// A route that no probe is for (nothing is copied by a tee) is hooked if anything is:
+/// what would be copied there would be seen.
+fn hooked(attachments: &[Attachment], route: Route) -> Hooked {
+    let mut up = probes_of(attachments, route).map(|a| a.hook.is_some()).peekable();
+    if up.peek().is_none() {
+        let any = attachments.iter().any(|a| a.probe.sees_copies() && a.hook.is_some());
+        return if any { Hooked::Fully } else { Hooked::Not };
+    }
+    let up: Vec<_> = up.collect();
+    match (up.contains(&true), up.contains(&false)) {
+        (true, false) => Hooked::Fully,
+        (true, true) => Hooked::Partly,
+        (false, _) => Hooked::Not,
+    }
+}
