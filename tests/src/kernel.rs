@@ -10,6 +10,13 @@ pub const REFLINK: &str = "ZC_REFLINK";
 const XFS: u64 = 0x5846_5342;
 const BTRFS: u64 = 0x9123_683e;
 
+/// The environment variable that names the folder for the files of a case, if it is one
+/// for a file system of its own.
+#[must_use]
+pub fn folder_of(case: &str) -> Option<&'static str> {
+    (case.starts_with("reflink-") || case.ends_with("-xfs")).then_some(REFLINK)
+}
+
 /// The running kernel's version.
 ///
 /// # Panics
@@ -45,8 +52,34 @@ pub fn runs(case: &str, folder: &Path) -> bool {
         && match case.split_once('-') {
             Some(("ktls", _)) => has_tls(),
             Some(("reflink", _)) => shares_blocks(folder),
+            Some(("udp6", _)) => is_guest() || has_ipv6(),
+            Some((_, "huge-file")) => is_guest() || has_huge_pages(),
+            Some((_, "xfs")) => is_guest() || file_system(folder) == Some(XFS),
             _ => true,
         }
+}
+
+/// Whether this is one of Debian's kernels for clouds, which the guests run: what can be
+/// provided to them must be there.
+fn is_guest() -> bool {
+    zc_daemon::host::kernel_release().ends_with("-cloud-amd64")
+}
+
+/// Whether a page of 2 MiB is reserved and free, which is all that a case takes.
+fn has_huge_pages() -> bool {
+    let free = fs::read_to_string("/sys/kernel/mm/hugepages/hugepages-2048kB/free_hugepages");
+    free.is_ok_and(|free| free.trim() != "0")
+}
+
+/// Whether the loopback has an address of IPv6.
+fn has_ipv6() -> bool {
+    let addresses = fs::read_to_string("/proc/net/if_inet6");
+    addresses.is_ok_and(|list| list.lines().any(|line| line.ends_with(" lo")))
+}
+
+/// The magic number of the file system that a folder is on.
+fn file_system(folder: &Path) -> Option<u64> {
+    rustix::fs::statfs(folder).ok().map(|about| about.f_type.cast_unsigned())
 }
 
 /// Whether the kernel has its own TLS. It is a module that distributions may leave
@@ -54,18 +87,14 @@ pub fn runs(case: &str, folder: &Path) -> bool {
 fn has_tls() -> bool {
     let there = fs::read_to_string("/proc/sys/net/ipv4/tcp_available_ulp");
     let there = there.is_ok_and(|names| names.split_whitespace().any(|name| name == "tls"));
-    let debian = zc_daemon::host::kernel_release().ends_with("-cloud-amd64");
-    there || (debian && version() >= (6, 1))
+    there || (is_guest() && version() >= (6, 1))
 }
 
 /// Whether two files in `folder` can share blocks: where a file system that can was
 /// provided, nothing else counts.
 fn shares_blocks(folder: &Path) -> bool {
-    let able = |about: rustix::fs::StatFs| {
-        let kind = about.f_type.cast_unsigned();
-        kind == XFS || kind == BTRFS
-    };
-    env::var_os(REFLINK).is_some() || rustix::fs::statfs(folder).is_ok_and(able)
+    let able = file_system(folder).is_some_and(|kind| kind == XFS || kind == BTRFS);
+    env::var_os(REFLINK).is_some() || able
 }
 
 /// Whether the io_uring tracepoint names its request (5.19).

@@ -67,8 +67,7 @@ fn run(
     (bytes, chunk): (u64, u64),
     last: bool,
 ) -> Result<u64> {
-    let shares = case.name.starts_with("reflink-");
-    let stage = if shares { Stage::sharing_blocks()? } else { Stage::new()? };
+    let stage = Stage::of_case(case.name)?;
     let params = Params { bytes, chunk, dir: stage.path().to_owned() };
     let (null, real) = (format!("{prefix}-null"), format!("{prefix}-run"));
     let second = format!("{prefix}-second");

@@ -28,7 +28,10 @@ mod descriptors;
 mod direct;
 mod expected;
 mod files;
+mod filesystems;
+mod huge;
 mod memory;
+mod netlink;
 mod networks;
 mod nothing;
 mod page_faults;
@@ -120,7 +123,6 @@ impl Params {
     }
 }
 
-/// A number of bytes as memory is measured. What does not fit is refused by the
 /// first mapping of that size.
 fn size(bytes: u64) -> usize {
     usize::try_from(bytes).unwrap_or(usize::MAX)
@@ -177,6 +179,9 @@ pub static CASES: &[Case] = &[
     files::READ_ZERO,
     files::WRITE_NULL,
     files::READ_URANDOM,
+    huge::READ,
+    filesystems::READ_XFS,
+    filesystems::WRITE_XFS,
     pipes::PIPE,
     pipes::PIPE_PACKET,
     pipes::EVENTFD,
@@ -188,6 +193,8 @@ pub static CASES: &[Case] = &[
     sockets::UNIX_MESSAGES,
     sockets::UNIX_DATAGRAMS,
     sockets::UDP_BATCHES,
+    sockets::UDP6,
+    netlink::UNICAST,
     sockets::PEEK,
     copies::SENDFILE_SOCKET,
     copies::SENDFILE_FILE,

@@ -17,6 +17,7 @@ for module in /modules/*.ko; do
     insmod "$module" || echo "<2>init: insmod $module failed" >/dev/kmsg
 done
 ip link set lo up
+echo 4 >/proc/sys/vm/nr_hugepages
 hostname guest
 ulimit -l unlimited
 if [ -b /dev/vda ]; then mount -t ext4 /dev/vda /mnt; fi

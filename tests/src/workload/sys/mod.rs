@@ -7,6 +7,7 @@
 pub(super) mod fd;
 pub(super) mod mem;
 pub(super) mod net;
+pub(super) mod netlink;
 pub(super) mod process;
 pub(super) mod ring;
 
