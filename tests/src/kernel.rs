@@ -52,6 +52,7 @@ pub fn runs(case: &str, folder: &Path) -> bool {
         && match case.split_once('-') {
             Some(("ktls", _)) => has_tls(),
             Some(("reflink", _)) => shares_blocks(folder),
+            Some(("fuse", _)) => is_guest() || has_fuse(),
             Some(("udp6", _)) => is_guest() || has_ipv6(),
             Some((_, "huge-file")) => is_guest() || has_huge_pages(),
             Some((_, "xfs")) => is_guest() || file_system(folder) == Some(XFS),
@@ -63,6 +64,19 @@ pub fn runs(case: &str, folder: &Path) -> bool {
 /// provided to them must be there.
 fn is_guest() -> bool {
     zc_daemon::host::kernel_release().ends_with("-cloud-amd64")
+}
+
+/// Whether the kernel has FUSE, and it has been loaded if it is a module.
+fn has_fuse() -> bool {
+    let known = fs::read_to_string("/proc/filesystems");
+    known.is_ok_and(|list| list.lines().any(|line| line == "nodev\tfuse"))
+}
+
+/// Whether FUSE is part of the kernel itself, as in Debian's kernels for clouds since
+/// 6.12: functions of modules cannot be hooked.
+#[must_use]
+pub fn fuse_is_built_in() -> bool {
+    has_fuse() && !Path::new("/sys/module/fuse/initstate").exists()
 }
 
 /// Whether a page of 2 MiB is reserved and free, which is all that a case takes.
@@ -132,6 +146,7 @@ pub fn shows_pages_copied() -> bool {
 #[must_use]
 pub fn has_no(probe: &str) -> bool {
     match probe {
+        "copy_fuse" | "copy_fuse_write" => !fuse_is_built_in(),
         "copy_receive_sum" => version() < (6, 8),
         "socket_splice" => version() < (6, 5),
         "socket_sendpage" => version() >= (6, 5),

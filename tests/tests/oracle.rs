@@ -126,7 +126,7 @@ fn note_cells(
 ) -> Result<()> {
     let here = in_truth_here(case, (case.expected)(params));
     let (truth, slack) = (here.measured, here.slack);
-    if truth.is_empty() {
+    if truth.is_empty() && here.unhooked.is_empty() {
         return note(case.name, "- - none -");
     }
     let visible = shown(in_truth_here(case, (case.expected)(params))).measured;
@@ -146,6 +146,10 @@ fn note_cells(
             format!("{known} {}", row.bytes)
         };
         note(case.name, &format!("{} {} {cell}", row.route, row.direction))?;
+    }
+    for row in &here.unhooked {
+        // Of the same copies it stands for all, where a part was measured.
+        note(case.name, &format!("{} {} inferred -", row.route, row.direction))?;
     }
     Ok(())
 }

@@ -196,15 +196,15 @@ fn guest(built: &Built, command: Option<&str>) -> Guest {
     };
     let command = command.map_or_else(run_tests, str::to_owned);
     let environment = "export PATH=$PATH:/payload ZC_BIN=/payload ZC_STAGE=/mnt ZC_CELLS=/tmp/cells \
-        ZC_REFLINK=/mnt/reflink";
+        ZC_REFLINK=/mnt/reflink ZC_BTRFS=/mnt/btrfs ZC_DAX=/mnt/dax";
     let tests = tests.iter().map(|(name, path)| place(path, &format!("test-{name}")));
     Guest {
         binaries: programs.into_iter().chain(tests).collect(),
-        memory_mib: 1024,
+        memory_mib: 1280,
         // With two emulated processors guests hung more often; why is not known.
         cpus: 1,
         disk_mib: Some(128),
-        reflink_disk: true,
+        more_disks: true,
         timeout: Duration::from_secs(900),
         echo: true,
         ..Guest::new(format!("{environment}\n{command}"))

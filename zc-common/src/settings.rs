@@ -64,6 +64,8 @@ macro_rules! kernel_fields {
             SK_BUFF_END: "sk_buff", "end";
             SHARED_INFO_FRAGS: "skb_shared_info", "nr_frags";
             SHARED_INFO_UARG: "skb_shared_info", "destructor_arg";
+            FUSE_COPY_WRITE: "fuse_copy_state", "write";
+            FUSE_COPY_PIPE: "fuse_copy_state", "pipebufs";
             IO_KIOCB_OPCODE: "io_kiocb", "opcode";
             IO_KIOCB_FILE: "io_kiocb", "file";
             IO_URING_CQE_RES: "io_uring_cqe", "res";

@@ -164,6 +164,16 @@ pub fn of_user(way: Way, bytes: i64) {
     }
 }
 
+/// A copy between the kernel and what a driver was handed for it: pages of the process
+/// itself, or of a pipe.
+#[inline(always)]
+pub fn of_pages(way: Way, user: bool, bytes: i64) {
+    if bytes > 0 {
+        let direction = if user { way.direction() } else { Direction::InKernel };
+        charge(current_route(0), direction, bytes as u64, None);
+    }
+}
+
 /// The route that the running task is on; `flags` are those of a message, if it
 /// sends one.
 #[inline(always)]

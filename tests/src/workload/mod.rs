@@ -29,6 +29,8 @@ mod direct;
 mod expected;
 mod files;
 mod filesystems;
+mod fuse;
+mod fuse_server;
 mod huge;
 mod memory;
 mod netlink;
@@ -123,6 +125,7 @@ impl Params {
     }
 }
 
+/// A number of bytes as memory is measured. What does not fit is refused by the
 /// first mapping of that size.
 fn size(bytes: u64) -> usize {
     usize::try_from(bytes).unwrap_or(usize::MAX)
@@ -182,6 +185,9 @@ pub static CASES: &[Case] = &[
     huge::READ,
     filesystems::READ_XFS,
     filesystems::WRITE_XFS,
+    fuse::READ,
+    fuse::READ_DIRECT,
+    fuse::WRITE,
     pipes::PIPE,
     pipes::PIPE_PACKET,
     pipes::EVENTFD,

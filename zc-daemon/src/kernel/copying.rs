@@ -41,6 +41,9 @@ const SENDS: &[Route] = &[Write, Send, MsgZerocopy, IoUring, Sendfile, Splice, O
 const CONSTANT: &str = "copies of fixed size (structures, single numbers): they are part of no \
                         payload";
 
+const MODULE: &str = "FUSE that is a module, as functions of modules cannot be hooked: its copies \
+                      are inferred";
+
 /// A probe of copying functions.
 const fn copying(
     name: &'static str,
@@ -151,6 +154,24 @@ pub(super) static COPYING: &[Probe] = &[
         WRITES,
         &[Hook { at_least: 3, at_most: 5, ..returns("iomap_file_buffered_write", FILE) }],
     ),
+    Probe {
+        blind_to: MODULE,
+        ..newer(
+            "copy_fuse_write",
+            "bytes copied into the page cache of files that a FUSE server serves",
+            WRITES,
+            &[returns("fuse_perform_write", FILE)],
+        )
+    },
+    Probe {
+        blind_to: MODULE,
+        ..newer(
+            "copy_fuse",
+            "bytes of requests and replies copied to and from FUSE servers",
+            &[Read, Write, Splice, IoUring, Other],
+            &[Hook { at_least: 3, ..returns("fuse_copy_do", &[(0, "fuse_copy_state")]) }],
+        )
+    },
     copying(
         "copy_pipe_read",
         "bytes copied out of pipes",

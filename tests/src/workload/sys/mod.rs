@@ -6,6 +6,7 @@
 
 pub(super) mod fd;
 pub(super) mod mem;
+pub(super) mod mount;
 pub(super) mod net;
 pub(super) mod netlink;
 pub(super) mod process;
