@@ -14,7 +14,13 @@ const BTRFS: u64 = 0x9123_683e;
 /// for a file system of its own.
 #[must_use]
 pub fn folder_of(case: &str) -> Option<&'static str> {
-    (case.starts_with("reflink-") || case.ends_with("-xfs")).then_some(REFLINK)
+    if case.starts_with("reflink-") || case.ends_with("-xfs") {
+        Some(REFLINK)
+    } else if case.ends_with("-dax") {
+        Some("ZC_DAX")
+    } else {
+        None
+    }
 }
 
 /// The running kernel's version.
@@ -55,6 +61,7 @@ pub fn runs(case: &str, folder: &Path) -> bool {
             Some(("fuse", _)) => is_guest() || has_fuse(),
             Some(("udp6", _)) => is_guest() || has_ipv6(),
             Some((_, "huge-file")) => is_guest() || has_huge_pages(),
+            _ if case.ends_with("-dax") => is_guest() || env::var_os("ZC_DAX").is_some(),
             Some((_, "xfs")) => is_guest() || file_system(folder) == Some(XFS),
             _ => true,
         }

@@ -56,6 +56,7 @@ macro_rules! kernel_fields {
             KIOCB_FILE: "kiocb", "ki_filp";
             KIOCB_COMPLETE: "kiocb", "ki_complete";
             ITER_TYPE: "iov_iter", "iter_type" | "type";
+            ITER_SOURCE: "iov_iter", "data_source" | "type";
             ITER_COUNT: "iov_iter", "count";
             MSGHDR_ITER: "msghdr", "msg_iter";
             MSGHDR_FLAGS: "msghdr", "msg_flags";

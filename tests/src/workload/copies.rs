@@ -36,7 +36,7 @@ fn expect_in_kernel(route: &'static str, params: &Params) -> Expected {
     )
 }
 
-fn to_socket(params: &Params) -> Result<()> {
+pub(super) fn to_socket(params: &Params) -> Result<()> {
     let file = open_data(params)?;
     let (near, far) = tcp_pair(params)?;
     let mut buffer = params.buffer()?;

@@ -95,6 +95,7 @@ const fn with_entry(
     Hook { at_least: 3, with: Some(entry), ..returns(function, arguments) }
 }
 
+static ENTRY_OF_DAX: Hook = enters("dax_iomap_rw_entry", "dax_iomap_rw");
 static ENTRY_OF_TCP: Hook = enters("tcp_sendmsg_locked_entry", "tcp_sendmsg_locked");
 static ENTRY_OF_UDP: Hook = enters("udp_recvmsg_entry", "udp_recvmsg");
 static ENTRY_OF_UDPV6: Hook = enters("udpv6_recvmsg_entry", "udpv6_recvmsg");
@@ -119,6 +120,21 @@ pub(super) static COPYING: &[Probe] = &[
         READS,
         &[returns("hugetlbfs_read_iter", FILE)],
     ),
+    newer(
+        "dax_read",
+        "bytes that reads of files in persistent memory copy: all but their holes",
+        READS,
+        &[Hook { at_least: 5, ..returns("dax_copy_to_iter", &[(4, "iov_iter")]) }],
+    ),
+    Probe {
+        less: &["dax_read"],
+        ..newer(
+            "copy_dax",
+            "bytes copied from and to files in persistent memory (DAX)",
+            &[Read, Write, DirectIo, IoUring, Aio, Sendfile, Splice, CopyFileRange, Other],
+            &[with_entry("dax_iomap_rw", FILE, &ENTRY_OF_DAX)],
+        )
+    },
     copying(
         "copy_made_up_read",
         "bytes copied from files that the kernel makes up line by line (procfs, sysfs)",

@@ -2,6 +2,7 @@
 
 mod breakpoint;
 mod cow;
+mod dax;
 mod fuse;
 mod io_uring;
 mod page_cache;

@@ -233,6 +233,19 @@ pub(in crate::workload) fn file_system(file: &File) -> io::Result<i64> {
     Ok(about.f_type)
 }
 
+/// Whether `file` lies in persistent memory and is used there (`statx(2)`).
+pub(in crate::workload) fn is_used_in_place(file: &File) -> io::Result<bool> {
+    /// `STATX_ATTR_DAX` (`linux/stat.h`).
+    const DAX: u64 = 0x20_0000;
+    let mut about = std::mem::MaybeUninit::<libc::statx>::uninit();
+    let (fd, name) = (file.as_raw_fd(), c"".as_ptr());
+    // SAFETY: the name is a string that ends in a zero byte, and `about` has room for the
+    // answer.
+    value(unsafe { libc::statx(fd, name, libc::AT_EMPTY_PATH, 0, about.as_mut_ptr()) })?;
+    // SAFETY: the call succeeded, so it filled `about`.
+    Ok(unsafe { about.assume_init() }.stx_attributes & DAX != 0)
+}
+
 /// Opens `path` for reading.
 pub(in crate::workload) fn open(path: impl AsRef<Path>) -> io::Result<File> {
     File::open(path)
