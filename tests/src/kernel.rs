@@ -16,6 +16,8 @@ const BTRFS: u64 = 0x9123_683e;
 pub fn folder_of(case: &str) -> Option<&'static str> {
     if case.starts_with("reflink-") || case.ends_with("-xfs") {
         Some(REFLINK)
+    } else if case.ends_with("-btrfs") {
+        Some("ZC_BTRFS")
     } else if case.ends_with("-dax") {
         Some("ZC_DAX")
     } else {
@@ -62,6 +64,7 @@ pub fn runs(case: &str, folder: &Path) -> bool {
             Some(("udp6", _)) => is_guest() || has_ipv6(),
             Some((_, "huge-file")) => is_guest() || has_huge_pages(),
             _ if case.ends_with("-dax") => is_guest() || env::var_os("ZC_DAX").is_some(),
+            Some((_, "btrfs")) => is_guest() || file_system(folder) == Some(BTRFS),
             Some((_, "xfs")) => is_guest() || file_system(folder) == Some(XFS),
             _ => true,
         }

@@ -22,6 +22,18 @@ pub(super) const WRITE_XFS: Case =
     Case::new("write-xfs", input, write_xfs, |params| Expected::default().writes("file", params))
         .needs("xfs");
 
+/// The magic number of btrfs, which writes by functions of its module.
+const BTRFS: i64 = 0x9123_683e;
+
+pub(super) const READ_BTRFS: Case =
+    Case::new("read-btrfs", input, read_btrfs, |params| Expected::default().reads("file", params))
+        .needs("btrfs");
+
+pub(super) const WRITE_BTRFS: Case = Case::new("write-btrfs", input, write_btrfs, |params| {
+    Expected::default().moves("write", "file", params).copies_unhooked("write", "from_user", params)
+})
+.needs("btrfs");
+
 /// Persistent memory, which a file system uses in place of a page cache.
 const MEMORY: &str = "a file system mounted with the option dax";
 
@@ -76,6 +88,16 @@ fn read_xfs(params: &Params) -> Result<()> {
 
 fn write_xfs(params: &Params) -> Result<()> {
     require(params, XFS, "xfs")?;
+    files::write(params)
+}
+
+fn read_btrfs(params: &Params) -> Result<()> {
+    require(params, BTRFS, "btrfs")?;
+    files::read(params)
+}
+
+fn write_btrfs(params: &Params) -> Result<()> {
+    require(params, BTRFS, "btrfs")?;
     files::write(params)
 }
 

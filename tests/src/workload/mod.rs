@@ -185,6 +185,8 @@ pub static CASES: &[Case] = &[
     huge::READ,
     filesystems::READ_XFS,
     filesystems::WRITE_XFS,
+    filesystems::READ_BTRFS,
+    filesystems::WRITE_BTRFS,
     filesystems::READ_DAX,
     filesystems::READ_HOLES_DAX,
     filesystems::WRITE_DAX,

@@ -20,6 +20,7 @@ pub(super) const WANTED: &[&str] = &[
     "ghash_generic",
     "gcm",
     "xfs",
+    "crc32c_cryptoapi",
     "btrfs",
     "fuse",
     "virtio_pmem",
