@@ -157,6 +157,7 @@ pub fn shows_pages_copied() -> bool {
 pub fn has_no(probe: &str) -> bool {
     match probe {
         "copy_fuse" | "copy_fuse_write" => !fuse_is_built_in(),
+        "copy_zerocopy_receive" => version() < (6, 18),
         "copy_receive_sum" => version() < (6, 8),
         "socket_splice" => version() < (6, 5),
         "socket_sendpage" => version() >= (6, 5),

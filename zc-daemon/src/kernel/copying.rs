@@ -247,6 +247,16 @@ pub(super) static COPYING: &[Probe] = &[
             }],
         )
     },
+    newer(
+        "copy_zerocopy_receive",
+        "bytes of zero-copy receives of an io_uring that were copied after all",
+        &[IoUring],
+        &[Hook {
+            at_least: 5,
+            at_most: 5,
+            ..returns("io_zcrx_copy_chunk", &[(0, "io_kiocb"), (2, "page")])
+        }],
+    ),
     copying(
         "tcp_zerocopy",
         "bytes that TCP sends by reference for MSG_ZEROCOPY",

@@ -14,4 +14,5 @@ mod sched_switch;
 mod sockets;
 mod sys_exit;
 mod task_rename;
+mod zcrx;
 mod zerocopy;
