@@ -10,6 +10,21 @@ pub const REFLINK: &str = "ZC_REFLINK";
 const XFS: u64 = 0x5846_5342;
 const BTRFS: u64 = 0x9123_683e;
 
+/// The environment variable that names the folder for the files of a case, if it is one
+/// for a file system of its own.
+#[must_use]
+pub fn folder_of(case: &str) -> Option<&'static str> {
+    if case.starts_with("reflink-") || case.ends_with("-xfs") {
+        Some(REFLINK)
+    } else if case.ends_with("-btrfs") {
+        Some("ZC_BTRFS")
+    } else if case.ends_with("-dax") {
+        Some("ZC_DAX")
+    } else {
+        None
+    }
+}
+
 /// The running kernel's version.
 ///
 /// # Panics
@@ -45,8 +60,50 @@ pub fn runs(case: &str, folder: &Path) -> bool {
         && match case.split_once('-') {
             Some(("ktls", _)) => has_tls(),
             Some(("reflink", _)) => shares_blocks(folder),
+            Some(("fuse", _)) => is_guest() || has_fuse(),
+            Some(("udp6", _)) => is_guest() || has_ipv6(),
+            Some((_, "huge-file")) => is_guest() || has_huge_pages(),
+            _ if case.ends_with("-dax") => is_guest() || env::var_os("ZC_DAX").is_some(),
+            Some((_, "btrfs")) => is_guest() || file_system(folder) == Some(BTRFS),
+            Some((_, "xfs")) => is_guest() || file_system(folder) == Some(XFS),
             _ => true,
         }
+}
+
+/// Whether this is one of Debian's kernels for clouds, which the guests run: what can be
+/// provided to them must be there.
+fn is_guest() -> bool {
+    zc_daemon::host::kernel_release().ends_with("-cloud-amd64")
+}
+
+/// Whether the kernel has FUSE, and it has been loaded if it is a module.
+fn has_fuse() -> bool {
+    let known = fs::read_to_string("/proc/filesystems");
+    known.is_ok_and(|list| list.lines().any(|line| line == "nodev\tfuse"))
+}
+
+/// Whether FUSE is part of the kernel itself, as in Debian's kernels for clouds since
+/// 6.12: functions of modules cannot be hooked.
+#[must_use]
+pub fn fuse_is_built_in() -> bool {
+    has_fuse() && !Path::new("/sys/module/fuse/initstate").exists()
+}
+
+/// Whether a page of 2 MiB is reserved and free, which is all that a case takes.
+fn has_huge_pages() -> bool {
+    let free = fs::read_to_string("/sys/kernel/mm/hugepages/hugepages-2048kB/free_hugepages");
+    free.is_ok_and(|free| free.trim() != "0")
+}
+
+/// Whether the loopback has an address of IPv6.
+fn has_ipv6() -> bool {
+    let addresses = fs::read_to_string("/proc/net/if_inet6");
+    addresses.is_ok_and(|list| list.lines().any(|line| line.ends_with(" lo")))
+}
+
+/// The magic number of the file system that a folder is on.
+fn file_system(folder: &Path) -> Option<u64> {
+    rustix::fs::statfs(folder).ok().map(|about| about.f_type.cast_unsigned())
 }
 
 /// Whether the kernel has its own TLS. It is a module that distributions may leave
@@ -54,18 +111,14 @@ pub fn runs(case: &str, folder: &Path) -> bool {
 fn has_tls() -> bool {
     let there = fs::read_to_string("/proc/sys/net/ipv4/tcp_available_ulp");
     let there = there.is_ok_and(|names| names.split_whitespace().any(|name| name == "tls"));
-    let debian = zc_daemon::host::kernel_release().ends_with("-cloud-amd64");
-    there || (debian && version() >= (6, 1))
+    there || (is_guest() && version() >= (6, 1))
 }
 
 /// Whether two files in `folder` can share blocks: where a file system that can was
 /// provided, nothing else counts.
 fn shares_blocks(folder: &Path) -> bool {
-    let able = |about: rustix::fs::StatFs| {
-        let kind = about.f_type.cast_unsigned();
-        kind == XFS || kind == BTRFS
-    };
-    env::var_os(REFLINK).is_some() || rustix::fs::statfs(folder).is_ok_and(able)
+    let able = file_system(folder).is_some_and(|kind| kind == XFS || kind == BTRFS);
+    env::var_os(REFLINK).is_some() || able
 }
 
 /// Whether the io_uring tracepoint names its request (5.19).
@@ -103,6 +156,8 @@ pub fn shows_pages_copied() -> bool {
 #[must_use]
 pub fn has_no(probe: &str) -> bool {
     match probe {
+        "copy_fuse" | "copy_fuse_write" => !fuse_is_built_in(),
+        "copy_zerocopy_receive" => version() < (6, 18),
         "copy_receive_sum" => version() < (6, 8),
         "path_names" => version() < (7, 1),
         "socket_splice" => version() < (6, 5),

@@ -10,7 +10,7 @@ use std::{
 
 use anyhow::{Context as _, Result, ensure};
 
-use crate::kernel::REFLINK;
+use crate::kernel;
 
 /// Where the built programs are: `ZC_BIN`, else beside this test's own folder.
 ///
@@ -44,14 +44,15 @@ impl Stage {
         Self::within(&parent)
     }
 
-    /// One where files can share blocks, if `ZC_REFLINK` names a folder for it; else
-    /// as [`Self::new`].
+    /// One on the file system that a case is for, if the environment names a folder for
+    /// it ([`kernel::folder_of`]); else as [`Self::new`].
     ///
     /// # Errors
     ///
     /// If it cannot be made.
-    pub fn sharing_blocks() -> Result<Self> {
-        env::var_os(REFLINK).map_or_else(Self::new, |parent| Self::within(Path::new(&parent)))
+    pub fn of_case(case: &str) -> Result<Self> {
+        let parent = kernel::folder_of(case).and_then(env::var_os);
+        parent.map_or_else(Self::new, |parent| Self::within(Path::new(&parent)))
     }
 
     fn within(parent: &Path) -> Result<Self> {

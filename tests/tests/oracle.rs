@@ -67,8 +67,7 @@ fn run(
     (bytes, chunk): (u64, u64),
     last: bool,
 ) -> Result<u64> {
-    let shares = case.name.starts_with("reflink-");
-    let stage = if shares { Stage::sharing_blocks()? } else { Stage::new()? };
+    let stage = Stage::of_case(case.name)?;
     let params = Params { bytes, chunk, dir: stage.path().to_owned() };
     let (null, real) = (format!("{prefix}-null"), format!("{prefix}-run"));
     let second = format!("{prefix}-second");
@@ -127,7 +126,7 @@ fn note_cells(
 ) -> Result<()> {
     let here = in_truth_here(case, (case.expected)(params));
     let (truth, slack) = (here.measured, here.slack);
-    if truth.is_empty() {
+    if truth.is_empty() && here.unhooked.is_empty() {
         return note(case.name, "- - none -");
     }
     let visible = shown(in_truth_here(case, (case.expected)(params))).measured;
@@ -147,6 +146,10 @@ fn note_cells(
             format!("{known} {}", row.bytes)
         };
         note(case.name, &format!("{} {} {cell}", row.route, row.direction))?;
+    }
+    for row in &here.unhooked {
+        // Of the same copies it stands for all, where a part was measured.
+        note(case.name, &format!("{} {} inferred -", row.route, row.direction))?;
     }
     Ok(())
 }

@@ -21,9 +21,10 @@ not what the guests of that run measured.
 Each case is an exact workload (`tests/src/workload`), run under stock Debian kernels: what
 it copies is known beforehand. A cell is what zc measured: **exact** if to the byte; for
 pages copied by faults, to the pages that a process copies by chance as it starts (16, and
-as many when it forks). `unknown`: that kernel cannot show it, and zc says so. `none`: the
-negative twin, which must copy nothing, and was measured to. `cannot`: the kernel is older
-than the feature.
+as many when it forks). `inferred`: the copy is made in a module, whose functions cannot be
+hooked, so zc shows what the interface must copy. `unknown`: that kernel cannot show it, and
+zc says so. `none`: the negative twin, which must copy nothing, and was measured to.
+`cannot`: the kernel is older than the feature.
 
 ";
 

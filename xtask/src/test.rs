@@ -236,7 +236,7 @@ fn guest(built: &Built, command: Option<&str>) -> Result<Guest> {
     };
     let command = command.map_or_else(run_tests, str::to_owned);
     let environment = "export PATH=$PATH:/payload ZC_BIN=/payload ZC_STAGE=/mnt ZC_CELLS=/tmp/cells \
-        ZC_REFLINK=/mnt/reflink";
+        ZC_REFLINK=/mnt/reflink ZC_BTRFS=/mnt/btrfs ZC_DAX=/mnt/dax";
     let tests = tests.iter().map(|(name, path)| place(path, &format!("test-{name}")));
     Ok(Guest {
         binaries: programs.into_iter().chain(tests).collect::<Result<_>>()?,
@@ -244,7 +244,7 @@ fn guest(built: &Built, command: Option<&str>) -> Result<Guest> {
         // With two emulated processors guests hung more often; why is not known.
         cpus: 1,
         disk_mib: Some(128),
-        reflink_disk: true,
+        more_disks: true,
         timeout: Duration::from_secs(1500),
         echo: true,
         ..Guest::new(format!("{environment}\n{command}"))

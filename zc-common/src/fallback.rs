@@ -19,7 +19,8 @@ names! {
         Gathered = "gathered",
         /// A buffered file always copies what is spliced into it.
         FileSink = "file_sink",
-        /// The source does not link its pages (`copy_splice_read`).
+        /// The source does not link its pages (`copy_splice_read`), or does not receive into
+        /// those it was given (`io_zcrx_copy_chunk`).
         Source = "source",
         /// A file opened with `O_DIRECT` went through the page cache all the same.
         Buffered = "buffered",

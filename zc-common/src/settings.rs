@@ -57,6 +57,7 @@ macro_rules! kernel_fields {
             KIOCB_FILE: "kiocb", "ki_filp";
             KIOCB_COMPLETE: "kiocb", "ki_complete";
             ITER_TYPE: "iov_iter", "iter_type" | "type";
+            ITER_SOURCE: "iov_iter", "data_source" | "type";
             ITER_COUNT: "iov_iter", "count";
             MSGHDR_ITER: "msghdr", "msg_iter";
             MSGHDR_FLAGS: "msghdr", "msg_flags";
@@ -73,6 +74,8 @@ macro_rules! kernel_fields {
             SHARED_INFO_FRAG: "skb_shared_info", "frags";
             FRAG_LENGTH: "skb_frag", "len";
             FRAG_VECTOR_LENGTH: "bio_vec", "bv_len";
+            FUSE_COPY_WRITE: "fuse_copy_state", "write";
+            FUSE_COPY_PIPE: "fuse_copy_state", "pipebufs";
             IO_KIOCB_OPCODE: "io_kiocb", "opcode";
             IO_KIOCB_FILE: "io_kiocb", "file";
             IO_URING_CQE_RES: "io_uring_cqe", "res";

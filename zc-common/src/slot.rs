@@ -45,8 +45,8 @@ pub struct Slot {
     pub comm: [u64; 2],
     /// What the mirrored counters stood at when the slot was taken.
     pub base: [u64; Counter::MIRRORED],
-    /// Bytes that are accounted for within the call of a socket function under way:
-    /// sent by reference, or received by a function that is hooked itself.
+    /// Bytes that are accounted for within the call of a function under way: sent by
+    /// reference, received by a function that is hooked itself, or read in place.
     pub within: u64,
     /// Bytes seen copied during the system call under way.
     pub seen: u64,

@@ -53,11 +53,12 @@ pub fn is_noted(slot: *mut Slot) -> bool {
 /// Takes what was seen since the last call; the next one begins with nothing.
 #[inline(always)]
 pub fn take_evidence(slot: *mut Slot) -> Evidence {
-    // SAFETY: `slot` points into `SLOTS`; both words are its owner's own.
+    // SAFETY: `slot` points into `SLOTS`; the words are its owner's own.
     unsafe {
         let evidence = Evidence { seen: (*slot).seen, linked: (*slot).linked };
         (*slot).seen = 0;
         (*slot).linked = 0;
+        (*slot).within = 0;
         evidence
     }
 }

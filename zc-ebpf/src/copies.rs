@@ -164,6 +164,25 @@ pub fn of_user(way: Way, bytes: i64) {
     }
 }
 
+/// A copy between the kernel and what a driver was handed for it: pages of the process
+/// itself, or of a pipe.
+#[inline(always)]
+pub fn of_pages(way: Way, user: bool, bytes: i64) {
+    if bytes > 0 {
+        let direction = if user { way.direction() } else { Direction::InKernel };
+        charge(current_route(0), direction, bytes as u64, None);
+    }
+}
+
+/// A copy into memory that a process has registered with an io_uring, where its bytes
+/// should have been from the start.
+#[inline(always)]
+pub fn of_ring(bytes: i64) {
+    if bytes > 0 {
+        charge(Route::IoUring as u8, Direction::ToUser, bytes as u64, Some(Reason::Source));
+    }
+}
+
 /// The route that the running task is on; `flags` are those of a message, if it
 /// sends one.
 #[inline(always)]

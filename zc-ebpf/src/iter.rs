@@ -2,7 +2,10 @@
 
 use crate::{
     memory,
-    settings::{ITER_BVEC, ITER_COUNT, ITER_DISCARD, ITER_IOVEC, ITER_PIPE, ITER_TYPE, ITER_UBUF},
+    settings::{
+        ITER_BVEC, ITER_COUNT, ITER_DISCARD, ITER_IOVEC, ITER_PIPE, ITER_SOURCE, ITER_TYPE,
+        ITER_UBUF,
+    },
 };
 
 /// What an iterator walks over.
@@ -42,6 +45,15 @@ impl Iter {
         classify(unsafe { field.read_volatile() })
     }
 
+    /// Whether bytes are taken from it (`WRITE`); since 5.14 a field of its own says so.
+    #[inline(always)]
+    pub fn is_source(self) -> bool {
+        let offset = if types_are_bits() { &ITER_TYPE } else { &ITER_SOURCE };
+        let field = self.0.wrapping_add(offset.load() as usize);
+        // SAFETY: as above.
+        unsafe { field.read_volatile() & 1 != 0 }
+    }
+
     /// What the iterator at an address that the verifier does not know walks over.
     #[inline(always)]
     pub fn memory_at(address: u64) -> Memory {
@@ -59,10 +71,8 @@ impl Iter {
 /// types are bits above the lowest, which says reading from writing).
 #[inline(always)]
 fn classify(byte: u8) -> Memory {
-    /// `ITER_IOVEC` where types are bits (`include/linux/uio.h`, 5.10).
-    const IOVEC_BIT: u32 = 4;
     let kind = u32::from(byte);
-    let kind = if ITER_IOVEC.load() == IOVEC_BIT { kind & !1 } else { kind };
+    let kind = if types_are_bits() { kind & !1 } else { kind };
     if kind == ITER_UBUF.load() || kind == ITER_IOVEC.load() {
         Memory::User
     } else if kind == ITER_BVEC.load() {
@@ -72,4 +82,12 @@ fn classify(byte: u8) -> Memory {
     } else {
         Memory::Kernel
     }
+}
+
+/// Whether types are bits, of which the lowest says reading from writing.
+#[inline(always)]
+fn types_are_bits() -> bool {
+    /// `ITER_IOVEC` where they are (`include/linux/uio.h`, 5.10).
+    const IOVEC_BIT: u32 = 4;
+    ITER_IOVEC.load() == IOVEC_BIT
 }

@@ -5,7 +5,7 @@ use core::{arch::asm, ffi::c_void};
 
 use aya_ebpf::{
     EbpfContext as _,
-    helpers::generated::{bpf_probe_read_kernel, bpf_probe_read_user},
+    helpers::generated::{bpf_get_func_arg, bpf_probe_read_kernel, bpf_probe_read_user},
     programs::FExitContext,
 };
 
@@ -66,6 +66,16 @@ pub fn returned<const ARGUMENTS: usize>(ctx: &FExitContext) -> u64 {
             offset = const 8 * ARGUMENTS,
         );
     }
+    value
+}
+
+/// An argument of a hooked function as a bare number (since 5.17): for those of types that
+/// the verifier lets no program load, such as a pointer to a pointer.
+#[inline(always)]
+pub fn argument(ctx: &FExitContext, position: u32) -> u64 {
+    let mut value = 0;
+    // SAFETY: the helper writes the argument into `value`; where there is none, nothing.
+    unsafe { bpf_get_func_arg(ctx.as_ptr(), position, &raw mut value) };
     value
 }
 

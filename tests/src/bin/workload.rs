@@ -214,6 +214,9 @@ fn print_expected(case: &Case, params: &Params) -> Result<()> {
     for row in &expected.measured {
         writeln!(out, "measured {} {} {} {}", row.route, row.direction, row.bytes, row.copies)?;
     }
+    for row in &expected.unhooked {
+        writeln!(out, "unhooked {} {} {} {}", row.route, row.direction, row.bytes, row.copies)?;
+    }
     if expected.slack > 0 {
         writeln!(out, "slack {}", expected.slack)?;
     }

@@ -38,7 +38,7 @@ fn expect_in_kernel(route: &'static str, params: &Params) -> Expected {
     )
 }
 
-fn to_socket(params: &Params) -> Result<()> {
+pub(super) fn to_socket(params: &Params) -> Result<()> {
     send_file_over(&tcp_pair(params)?, params)
 }
 

@@ -80,6 +80,9 @@ pub struct Expected {
     /// find. How many calls copied them is not known beforehand, so `copies` is that
     /// of the calls that the process made.
     pub measured: Vec<Copied>,
+    /// What was copied in truth by functions of modules, which cannot be hooked: it shows
+    /// as inferred.
+    pub unhooked: Vec<Copied>,
     /// Bytes by which the measured row of the route `fault` may be larger: pages that
     /// cases do not name, such as a stack's.
     pub slack: u64,
@@ -166,6 +169,28 @@ impl Expected {
     ) -> Self {
         add(&mut self.copied, Copied { route, direction, bytes, copies });
         self
+    }
+
+    /// Adds one copy of the bytes of `params` by functions that cannot be hooked.
+    pub(super) fn copies_unhooked(
+        self,
+        route: &'static str,
+        direction: &'static str,
+        params: &Params,
+    ) -> Self {
+        self.copies_unhooked_in(route, direction, params.bytes, params.calls())
+    }
+
+    /// Adds bytes that so many calls copied by functions that cannot be hooked.
+    pub(super) fn copies_unhooked_in(
+        mut self,
+        route: &'static str,
+        direction: &'static str,
+        bytes: u64,
+        copies: u64,
+    ) -> Self {
+        add(&mut self.unhooked, Copied { route, direction, bytes, copies });
+        self.copies_unseen_in(route, direction, bytes, copies)
     }
 
     /// Adds one copy of the bytes of `params` that the textbook leaves open.

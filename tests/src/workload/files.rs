@@ -94,7 +94,7 @@ fn read_oversize(params: &Params) -> Result<()> {
     exactly("read", fd::read(&file, &mut buffer), size(params.bytes))
 }
 
-fn write(params: &Params) -> Result<()> {
+pub(super) fn write(params: &Params) -> Result<()> {
     let file = open_out(params)?;
     let buffer = params.buffer()?;
     for chunk in params.chunks() {

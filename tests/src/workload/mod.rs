@@ -29,8 +29,13 @@ mod descriptors;
 mod direct;
 mod expected;
 mod files;
+mod filesystems;
+mod fuse;
+mod fuse_server;
 mod gathered;
+mod huge;
 mod memory;
+mod netlink;
 mod networks;
 mod nothing;
 mod page_faults;
@@ -184,6 +189,18 @@ pub static CASES: &[Case] = &[
     files::READ_ZERO,
     files::WRITE_NULL,
     files::READ_URANDOM,
+    huge::READ,
+    filesystems::READ_XFS,
+    filesystems::WRITE_XFS,
+    filesystems::READ_BTRFS,
+    filesystems::WRITE_BTRFS,
+    filesystems::READ_DAX,
+    filesystems::READ_HOLES_DAX,
+    filesystems::WRITE_DAX,
+    filesystems::SENDFILE_DAX,
+    fuse::READ,
+    fuse::READ_DIRECT,
+    fuse::WRITE,
     checked::PROCESS_MEMORY,
     checked::MESSAGES,
     pipes::PIPE,
@@ -197,6 +214,8 @@ pub static CASES: &[Case] = &[
     sockets::UNIX_MESSAGES,
     sockets::UNIX_DATAGRAMS,
     sockets::UDP_BATCHES,
+    sockets::UDP6,
+    netlink::UNICAST,
     sockets::PEEK,
     copies::SENDFILE_SOCKET,
     copies::SENDFILE_FILE,

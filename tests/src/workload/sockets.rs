@@ -1,13 +1,15 @@
 //! Sockets, by every call that sends and receives.
 
-use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4, TcpListener, TcpStream, UdpSocket};
+use std::net::{
+    IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV4, TcpListener, TcpStream, UdpSocket,
+};
 use std::os::fd::AsFd;
 use std::os::unix::net::{UnixDatagram, UnixStream};
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail};
 
-use super::step::{done, exactly, no_files};
+use super::step::{done, exactly, no_files, requires};
 use super::sys::{fd, net};
 use super::{Case, Chunk, Expected, Params};
 
@@ -21,6 +23,8 @@ pub(super) const PIECE: u64 = 16_384;
 
 /// Datagrams of one call of `sendmmsg(2)` and `recvmmsg(2)`.
 const BATCH: usize = 8;
+
+const NEEDS_IPV6: &str = "a loopback with the address ::1";
 
 /// The longest wait for bytes that were sent: more means they were lost.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -75,6 +79,12 @@ pub(super) const UDP_BATCHES: Case =
             .copies_in("recv", "to_user", params.bytes, calls)
     });
 
+/// Over IPv6; chunks are at most 60000 bytes.
+pub(super) const UDP6: Case = Case::new("udp6-send-recv", no_files, udp6, |params| {
+    expect_both(&params.in_chunks_of_at_most(DATAGRAM))
+})
+.needs(NEEDS_IPV6);
+
 /// Looking at bytes without taking them copies them too.
 pub(super) const PEEK: Case = Case::new("recv-peek", no_files, peek, |params| {
     Expected::default().sends(params).receives(params).receives(params)
@@ -120,15 +130,22 @@ pub(super) fn unix_pair(params: &Params) -> Result<(UnixStream, UnixStream)> {
 
 /// Two UDP sockets connected to each other, the second of which has room for a batch.
 fn udp_pair(params: &Params) -> Result<(UdpSocket, UdpSocket)> {
+    udp_pair_at(Ipv4Addr::LOCALHOST.into(), params)
+}
+
+/// The same, both at this address.
+fn udp_pair_at(address: IpAddr, params: &Params) -> Result<(UdpSocket, UdpSocket)> {
     let connect = || {
-        let near = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0))?;
-        let far = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0))?;
+        let near = UdpSocket::bind((address, 0))?;
+        let far = UdpSocket::bind((address, 0))?;
         near.connect(far.local_addr()?)?;
         far.connect(near.local_addr()?)?;
         far.set_read_timeout(Some(PATIENCE))?;
         std::io::Result::Ok((near, far))
     };
-    let (near, far) = connect().context("cannot connect to itself by UDP")?;
+    let pair = requires(connect(), libc::EADDRNOTAVAIL, "the address is not there")?;
+    let pair = requires(pair, libc::EAFNOSUPPORT, "the family of the address is not there")?;
+    let (near, far) = pair.context("cannot connect to itself by UDP")?;
     make_room_to_send(&near, params)?;
     let datagram = params.largest().saturating_mul(2).saturating_add(4096);
     let wanted = datagram.saturating_mul(BATCH);
@@ -137,7 +154,7 @@ fn udp_pair(params: &Params) -> Result<(UdpSocket, UdpSocket)> {
 }
 
 /// Makes room for four chunks, since the kernel counts more than their bytes.
-fn make_room_to_send(socket: impl AsFd, params: &Params) -> Result<()> {
+pub(super) fn make_room_to_send(socket: impl AsFd, params: &Params) -> Result<()> {
     let wanted = params.largest().saturating_mul(4).saturating_add(1 << 16);
     make_room(socket, wanted, libc::SO_SNDBUF, libc::SO_SNDBUFFORCE)
 }
@@ -209,6 +226,18 @@ fn udp(params: &Params) -> Result<()> {
         let buffer = &mut buffer[..chunk.len];
         exactly("sendto", net::sendto(&near, buffer, to), chunk.len)?;
         exactly("recvfrom", net::recvfrom(&far, buffer), chunk.len)?;
+    }
+    Ok(())
+}
+
+fn udp6(params: &Params) -> Result<()> {
+    let params = &params.in_chunks_of_at_most(DATAGRAM);
+    let (near, far) = udp_pair_at(Ipv6Addr::LOCALHOST.into(), params)?;
+    let mut buffer = params.buffer()?;
+    for chunk in params.chunks() {
+        let buffer = &mut buffer[..chunk.len];
+        exactly("send", net::send(&near, buffer, 0), chunk.len)?;
+        exactly("recv", net::recv(&far, buffer, 0), chunk.len)?;
     }
     Ok(())
 }

@@ -137,7 +137,7 @@ pub(super) fn open_direct(path: &Path, write: bool) -> Result<File> {
         OpenOptions::new().read(!write).write(write).custom_flags(libc::O_DIRECT).open(path);
     let opened = requires(opened, libc::EINVAL, "direct I/O needs a file system that has it")?;
     let file = opened.with_context(|| format!("cannot open {}", path.display()))?;
-    if done("fstatfs", sys::fd::in_memory(&file))? {
+    if done("fstatfs", sys::fd::file_system(&file))? == libc::TMPFS_MAGIC {
         return Err(unsupported("tmpfs has no direct I/O"));
     }
     Ok(file)

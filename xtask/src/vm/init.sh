@@ -17,10 +17,13 @@ for module in /modules/*.ko; do
     insmod "$module" || echo "<2>init: insmod $module failed" >/dev/kmsg
 done
 ip link set lo up
+echo 4 >/proc/sys/vm/nr_hugepages
 hostname guest
 ulimit -l unlimited
 if [ -b /dev/vda ]; then mount -t ext4 /dev/vda /mnt; fi
 if [ -b /dev/vdb ]; then mkdir -p /mnt/reflink && mount -t xfs /dev/vdb /mnt/reflink; fi
+if [ -b /dev/vdc ]; then mkdir -p /mnt/btrfs && mount -t btrfs /dev/vdc /mnt/btrfs; fi
+if [ -b /dev/pmem0 ]; then mkdir -p /mnt/dax && mount -t ext4 -o dax /dev/pmem0 /mnt/dax; fi
 
 cd /
 [ -c /dev/vport0p2 ] || echo "<2>init: no virtio port for the exit code" >/dev/kmsg

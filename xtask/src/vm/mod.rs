@@ -33,6 +33,7 @@ use std::time::{Duration, Instant};
 pub(crate) const SERIES: &[&str] = &["5.10", "6.1", "6.12", "6.18", "7.3"];
 
 const HOST_PACKAGES: &[&str] = &[
+    "btrfs-progs",
     "busybox-static",
     "debian-archive-keyring",
     "e2fsprogs",
@@ -59,8 +60,9 @@ pub(crate) struct Guest {
     pub(crate) cpus: u32,
     /// Size of a scratch ext4 file system on `/mnt`, when one is wanted.
     pub(crate) disk_mib: Option<u32>,
-    /// Beside it a file system that shares blocks between files (xfs) on `/mnt/reflink`.
-    pub(crate) reflink_disk: bool,
+    /// Beside it xfs, which shares blocks between files, on `/mnt/reflink`, btrfs on
+    /// `/mnt/btrfs`, and ext4 in persistent memory on `/mnt/dax`.
+    pub(crate) more_disks: bool,
     /// Let the guest's clock count its instructions (one processor only).
     pub(crate) icount: bool,
     /// After this the guest is killed.
@@ -79,7 +81,7 @@ impl Guest {
             memory_mib: 512,
             cpus: 1,
             disk_mib: None,
-            reflink_disk: false,
+            more_disks: false,
             icount: false,
             timeout: Duration::from_secs(120),
             echo: false,

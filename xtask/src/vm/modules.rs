@@ -7,7 +7,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// What the guest needs (virtio, ext4) and what tests use (veth, tls with its
-/// cipher, xfs). Those that a kernel has built in, or lacks, are passed over.
+/// cipher, file systems, persistent memory). Those that a kernel has built in, or lacks,
+/// are passed over.
 pub(super) const WANTED: &[&str] = &[
     "virtio_pci",
     "virtio_blk",
@@ -19,6 +20,11 @@ pub(super) const WANTED: &[&str] = &[
     "ghash_generic",
     "gcm",
     "xfs",
+    "crc32c_cryptoapi",
+    "btrfs",
+    "fuse",
+    "virtio_pmem",
+    "nd_pmem",
 ];
 
 /// Copies the wanted modules found under `from`, and those they depend on, to

@@ -25,18 +25,42 @@ const KERNEL_ARGUMENTS: &str = "console=ttyS0 quiet loglevel=4 rdinit=/init pani
 /// How much of the console explains a death.
 const CONSOLE_TAIL: usize = 6000;
 
-/// The least that mkfs.xfs makes, and a little.
-const REFLINK_MIB: u32 = 320;
+/// A file of this host with a file system in it.
+#[derive(Clone, Copy)]
+struct Disk {
+    name: &'static str,
+    mib: u32,
+    /// What makes it; not on every user's PATH, hence absolute.
+    program: &'static str,
+    arguments: &'static [&'static str],
+}
 
-/// Blocks may be shared; nothing that Linux 5.10 does not know.
-const MAKE_REFLINK: &[&str] = &["-q", "-m", "reflink=1,bigtime=0,inobtcount=0", "-i", "nrext64=0"];
+/// Beside the scratch disk, in this order; `init.sh` mounts them. Each is a little larger
+/// than the least, and has nothing that Linux 5.10 does not know.
+const MORE_DISKS: &[Disk] = &[
+    Disk {
+        name: "xfs",
+        mib: 320,
+        program: "/sbin/mkfs.xfs",
+        arguments: &["-q", "-m", "reflink=1,bigtime=0,inobtcount=0", "-i", "nrext64=0"],
+    },
+    Disk { name: "btrfs", mib: 128, program: "/sbin/mkfs.btrfs", arguments: &["-q"] },
+];
+
+/// Persistent memory, whose files are used in place if blocks are pages (DAX).
+const MEMORY: Disk = Disk {
+    name: "dax",
+    mib: 64,
+    program: "/sbin/mke2fs",
+    arguments: &["-q", "-F", "-t", "ext4", "-b", "4096"],
+};
 
 /// The files of one run.
 pub(super) struct Files {
     pub(super) initrd: PathBuf,
     vmlinux: PathBuf,
-    disk: PathBuf,
-    reflink_disk: PathBuf,
+    /// Where the disks are.
+    dir: PathBuf,
     console: PathBuf,
     control: PathBuf,
     errors: PathBuf,
@@ -48,8 +72,7 @@ impl Files {
         Files {
             initrd: dir.join("initrd"),
             vmlinux: kernel.vmlinux.clone(),
-            disk: dir.join("disk"),
-            reflink_disk: dir.join("reflink-disk"),
+            dir: dir.to_owned(),
             console: dir.join("console"),
             control: dir.join("control"),
             errors: dir.join("errors"),
@@ -70,11 +93,8 @@ impl Drop for Vm {
 
 /// Runs `guest` to its end, or to the end of its time.
 pub(super) fn run(series: &str, files: &Files, guest: &Guest) -> Result<(GuestStatus, String)> {
-    if let Some(mib) = guest.disk_mib {
-        make_disk(&files.disk, mib, "/sbin/mke2fs", &["-q", "-F", "-t", "ext4"])?;
-    }
-    if guest.reflink_disk {
-        make_disk(&files.reflink_disk, REFLINK_MIB, "/sbin/mkfs.xfs", MAKE_REFLINK)?;
+    for disk in disks(guest).iter().chain(memory(guest)) {
+        disk.make(&files.dir)?;
     }
     let mut command = command_line(files, guest);
     command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(File::create(&files.errors)?);
@@ -112,7 +132,9 @@ fn command_line(files: &Files, guest: &Guest) -> Command {
         command.args(["-icount", "shift=0,sleep=off"]);
     }
     command.args(["-machine", "pc,hpet=off,usb=off,vmport=off", "-cpu", "Nehalem"]);
-    command.args(["-smp", &guest.cpus.to_string(), "-m", &format!("{}M", guest.memory_mib)]);
+    let more = memory(guest).map_or(0, |memory| memory.mib);
+    let (least, most) = (guest.memory_mib, guest.memory_mib + more);
+    command.args(["-smp", &guest.cpus.to_string(), "-m", &format!("{least}M,maxmem={most}M")]);
     command.args(["-nodefaults", "-no-user-config", "-display", "none", "-no-reboot"]);
     command.arg("-serial").arg(with_path("file:", &files.console));
     command.arg("-kernel").arg(&files.vmlinux).arg("-initrd").arg(&files.initrd);
@@ -121,13 +143,15 @@ fn command_line(files: &Files, guest: &Guest) -> Command {
     command.args(["-device", "virtserialport,chardev=output,nr=1"]);
     command.arg("-chardev").arg(with_path("file,id=control,path=", &files.control));
     command.args(["-device", "virtserialport,chardev=control,nr=2"]);
-    // In this order: the first is /dev/vda.
-    let disks =
-        [(guest.disk_mib.is_some(), &files.disk), (guest.reflink_disk, &files.reflink_disk)];
-    for (number, (_, path)) in disks.iter().enumerate().filter(|(_, (wanted, _))| *wanted) {
+    for (number, disk) in disks(guest).iter().enumerate() {
         let drive = format!("id=disk{number},if=none,format=raw,cache=unsafe,file=");
-        command.arg("-drive").arg(with_path(&drive, path));
+        command.arg("-drive").arg(with_path(&drive, &disk.path(&files.dir)));
         command.args(["-device", &format!("virtio-blk-pci,drive=disk{number}")]);
+    }
+    if let Some(memory) = memory(guest) {
+        let object = format!("memory-backend-file,id=dax,share=on,size={}M,mem-path=", memory.mib);
+        command.arg("-object").arg(with_path(&object, &memory.path(&files.dir)));
+        command.args(["-device", "virtio-pmem-pci,memdev=dax"]);
     }
     command
 }
@@ -137,13 +161,36 @@ fn with_path(option: &str, path: &Path) -> String {
     format!("{option}{}", path.to_string_lossy().replace(',', ",,"))
 }
 
-/// A sparse file with an empty file system in it.
-fn make_disk(path: &Path, mib: u32, program: &str, arguments: &[&str]) -> Result<()> {
-    File::create(path)?.set_len(u64::from(mib) << 20)?;
-    // Not on every user's PATH, hence absolute.
-    cmd::output(Command::new(program).args(arguments).arg(path))
-        .with_context(|| format!("no scratch disk of {mib} MiB could be made"))?;
-    Ok(())
+/// The disks of a guest: the first is /dev/vda.
+fn disks(guest: &Guest) -> Vec<Disk> {
+    let scratch = guest.disk_mib.map(|mib| Disk {
+        name: "disk",
+        mib,
+        program: "/sbin/mke2fs",
+        arguments: &["-q", "-F", "-t", "ext4"],
+    });
+    let more = if guest.more_disks { MORE_DISKS } else { &[] };
+    scratch.into_iter().chain(more.iter().copied()).collect()
+}
+
+/// The persistent memory of a guest.
+fn memory(guest: &Guest) -> Option<&'static Disk> {
+    guest.more_disks.then_some(&MEMORY)
+}
+
+impl Disk {
+    fn path(&self, dir: &Path) -> PathBuf {
+        dir.join(self.name)
+    }
+
+    /// Makes a sparse file with an empty file system in it.
+    fn make(&self, dir: &Path) -> Result<()> {
+        let path = self.path(dir);
+        File::create(&path)?.set_len(u64::from(self.mib) << 20)?;
+        cmd::output(Command::new(self.program).args(self.arguments).arg(path))
+            .with_context(|| format!("no scratch disk of {} MiB could be made", self.mib))?;
+        Ok(())
+    }
 }
 
 /// Reads `from` line by line on a thread of its own, to its end.

@@ -48,6 +48,9 @@ const STORES: &[Route] = &[Write, Send, MsgZerocopy, IoUring, Sendfile, Splice, 
 const CONSTANT: &str = "copies of fixed size (structures, single numbers): they are part of no \
                         payload";
 
+const MODULE: &str = "FUSE that is a module, as functions of modules cannot be hooked: its copies \
+                      are inferred";
+
 /// A probe of copying functions.
 const fn copying(
     name: &'static str,
@@ -99,6 +102,7 @@ const fn with_entry(
     Hook { at_least: 3, with: Some(entry), ..returns(function, arguments) }
 }
 
+static ENTRY_OF_DAX: Hook = enters("dax_iomap_rw_entry", "dax_iomap_rw");
 static ENTRY_OF_TCP: Hook = enters("tcp_sendmsg_locked_entry", "tcp_sendmsg_locked");
 static ENTRY_OF_SENDPAGES: Hook = enters("do_tcp_sendpages_entry", "do_tcp_sendpages");
 static ENTRY_OF_UDP: Hook = enters("udp_recvmsg_entry", "udp_recvmsg");
@@ -126,6 +130,21 @@ pub(super) static COPYING: &[Probe] = &[
         READS,
         &[returns("hugetlbfs_read_iter", FILE)],
     ),
+    newer(
+        "dax_read",
+        "bytes that reads of files in persistent memory copy: all but their holes",
+        READS,
+        &[Hook { at_least: 5, ..returns("dax_copy_to_iter", &[(4, "iov_iter")]) }],
+    ),
+    Probe {
+        less: &["dax_read"],
+        ..newer(
+            "copy_dax",
+            "bytes copied from and to files in persistent memory (DAX)",
+            &[Read, Write, DirectIo, IoUring, Aio, Sendfile, Splice, CopyFileRange, Other],
+            &[with_entry("dax_iomap_rw", FILE, &ENTRY_OF_DAX)],
+        )
+    },
     copying(
         "copy_made_up_read",
         "bytes copied from files that the kernel makes up line by line (procfs, sysfs)",
@@ -161,6 +180,24 @@ pub(super) static COPYING: &[Probe] = &[
         WRITES,
         &[Hook { at_least: 3, at_most: 5, ..returns("iomap_file_buffered_write", FILE) }],
     ),
+    Probe {
+        blind_to: MODULE,
+        ..newer(
+            "copy_fuse_write",
+            "bytes copied into the page cache of files that a FUSE server serves",
+            WRITES,
+            &[returns("fuse_perform_write", FILE)],
+        )
+    },
+    Probe {
+        blind_to: MODULE,
+        ..newer(
+            "copy_fuse",
+            "bytes of requests and replies copied to and from FUSE servers",
+            &[Read, Write, Splice, IoUring, Other],
+            &[Hook { at_least: 3, ..returns("fuse_copy_do", &[(0, "fuse_copy_state")]) }],
+        )
+    },
     copying(
         "copy_pipe_read",
         "bytes copied out of pipes",
@@ -220,6 +257,16 @@ pub(super) static COPYING: &[Probe] = &[
             }],
         )
     },
+    newer(
+        "copy_zerocopy_receive",
+        "bytes of zero-copy receives of an io_uring that were copied after all",
+        &[IoUring],
+        &[Hook {
+            at_least: 5,
+            at_most: 5,
+            ..returns("io_zcrx_copy_chunk", &[(0, "io_kiocb"), (2, "page")])
+        }],
+    ),
     copying(
         "tcp_zerocopy",
         "bytes that TCP sends by reference for MSG_ZEROCOPY",

@@ -124,7 +124,7 @@ pub fn text(report: &Report) -> String {
     for finding in &report.probes {
         let (mark, hook) = match &finding.hook {
             Some(hook) => ("up  ", hook.as_str()),
-            None if finding.missing => ("none", "this kernel has no such function, nor a need"),
+            None if finding.missing => ("none", "this kernel itself has no such function"),
             None => ("DOWN", "no hook: what it measures is unknown"),
         };
         let _ = writeln!(page, "{mark} {:<21} {hook}", finding.probe);

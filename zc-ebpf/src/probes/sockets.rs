@@ -90,18 +90,18 @@ datagrams! {
     udpv6_recvmsg_entry, udpv6_recvmsg, ARITY_UDPV6_RECVMSG;
 }
 
-/// A socket function begins: nothing is accounted for within it.
+/// A function begins: nothing is accounted for within it.
 #[inline(always)]
-fn begin() {
+pub(super) fn begin() {
     if let Some(slot) = threads::running() {
         // SAFETY: `slot` points into `SLOTS`; the word is its owner's own.
         unsafe { (*slot).within = 0 };
     }
 }
 
-/// Accounts for bytes within the socket function under way.
+/// Accounts for bytes within the function under way.
 #[inline(always)]
-fn account(bytes: i64) {
+pub(super) fn account(bytes: i64) {
     if bytes > 0
         && let Some(slot) = threads::running()
     {

@@ -154,6 +154,16 @@ pub(in crate::workload) fn memfd() -> io::Result<File> {
     Ok(unsafe { File::from_raw_fd(fd) })
 }
 
+/// `memfd_create(2)`: the same of pages of 2 MiB, which must have been reserved. It is
+/// filled through a mapping, as hugetlbfs has no `write(2)`.
+pub(in crate::workload) fn huge_memfd() -> io::Result<File> {
+    let flags = libc::MFD_CLOEXEC | libc::MFD_HUGETLB | libc::MFD_HUGE_2MB;
+    // SAFETY: the name is a string that ends in a zero byte.
+    let fd = value(unsafe { libc::memfd_create(c"workload".as_ptr(), flags) })?;
+    // SAFETY: the kernel has just made this descriptor, so nothing else owns it.
+    Ok(unsafe { File::from_raw_fd(fd) })
+}
+
 /// A copy of `fd` at the first free number from `least` on.
 pub(in crate::workload) fn duplicate(fd: impl AsFd, least: RawFd) -> io::Result<OwnedFd> {
     let fd = fd.as_fd().as_raw_fd();
@@ -213,14 +223,27 @@ pub(in crate::workload) fn pipe(flags: libc::c_int) -> io::Result<(OwnedFd, Owne
     Ok((read, write))
 }
 
-/// Whether `file` is on tmpfs, which has no direct I/O.
-pub(in crate::workload) fn in_memory(file: &File) -> io::Result<bool> {
+/// The magic number of the file system that `file` is on.
+pub(in crate::workload) fn file_system(file: &File) -> io::Result<i64> {
     let mut about = std::mem::MaybeUninit::<libc::statfs>::uninit();
     // SAFETY: `about` has room for the answer.
     value(unsafe { libc::fstatfs(file.as_raw_fd(), about.as_mut_ptr()) })?;
     // SAFETY: the call succeeded, so it filled `about`.
     let about = unsafe { about.assume_init() };
-    Ok(about.f_type == libc::TMPFS_MAGIC)
+    Ok(about.f_type)
+}
+
+/// Whether `file` lies in persistent memory and is used there (`statx(2)`).
+pub(in crate::workload) fn is_used_in_place(file: &File) -> io::Result<bool> {
+    /// `STATX_ATTR_DAX` (`linux/stat.h`).
+    const DAX: u64 = 0x20_0000;
+    let mut about = std::mem::MaybeUninit::<libc::statx>::uninit();
+    let (fd, name) = (file.as_raw_fd(), c"".as_ptr());
+    // SAFETY: the name is a string that ends in a zero byte, and `about` has room for the
+    // answer.
+    value(unsafe { libc::statx(fd, name, libc::AT_EMPTY_PATH, 0, about.as_mut_ptr()) })?;
+    // SAFETY: the call succeeded, so it filled `about`.
+    Ok(unsafe { about.assume_init() }.stx_attributes & DAX != 0)
 }
 
 /// Opens `path` for reading.

@@ -13,7 +13,7 @@ const ORIGIN_ZEROCOPY: u8 = 5;
 
 /// The size of an address or an option, as the kernel takes it.
 #[expect(clippy::cast_possible_truncation, reason = "a few bytes fit any integer")]
-const fn small<T>() -> libc::socklen_t {
+pub(super) const fn small<T>() -> libc::socklen_t {
     size_of::<T>() as libc::socklen_t
 }
 
