@@ -171,6 +171,9 @@ fn guests(
     Ok(table)
 }
 
+/// The series whose guests bounce what their disks read and write.
+const BOUNCING: &str = "6.12";
+
 /// What became of the guest of each series, in their order.
 fn boot_all(series: &[String], guest: &Guest) -> Vec<Result<Outcome>> {
     let workers = thread::available_parallelism().map_or(1, NonZero::get).min(series.len());
@@ -182,7 +185,8 @@ fn boot_all(series: &[String], guest: &Guest) -> Vec<Result<Outcome>> {
                 loop {
                     let number = next.fetch_add(1, Ordering::Relaxed);
                     let Some(series) = series.get(number) else { break };
-                    outcomes[number].get_or_init(|| boot_until_it_ends(series, guest));
+                    let guest = Guest { bounces: series == BOUNCING, ..guest.clone() };
+                    outcomes[number].get_or_init(|| boot_until_it_ends(series, &guest));
                 }
             });
         }

@@ -63,6 +63,8 @@ pub(crate) struct Guest {
     /// Beside it xfs, which shares blocks between files, on `/mnt/reflink`, btrfs on
     /// `/mnt/btrfs`, and ext4 in persistent memory on `/mnt/dax`.
     pub(crate) more_disks: bool,
+    /// Has the guest's disks reach its memory by bounce buffers alone.
+    pub(crate) bounces: bool,
     /// Let the guest's clock count its instructions (one processor only).
     pub(crate) icount: bool,
     /// After this the guest is killed.
@@ -82,6 +84,7 @@ impl Guest {
             cpus: 1,
             disk_mib: None,
             more_disks: false,
+            bounces: false,
             icount: false,
             timeout: Duration::from_secs(120),
             echo: false,

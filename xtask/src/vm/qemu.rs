@@ -18,9 +18,20 @@ use std::time::Instant;
 
 /// The guest has no random number generator nor a steady clock; what it would
 /// spend on mitigations, self-tests and watchdogs is spared.
-const KERNEL_ARGUMENTS: &str = "console=ttyS0 quiet loglevel=4 rdinit=/init panic=-1 oops=panic \
-    nokaslr mitigations=off tsc=reliable no_timer_check random.trust_cpu=on \
-    random.trust_bootloader=on audit=0 softlockup_panic=1 watchdog_thresh=60 cryptomgr.notests";
+macro_rules! kernel_arguments {
+    () => {
+        "console=ttyS0 quiet loglevel=4 rdinit=/init panic=-1 oops=panic nokaslr mitigations=off \
+         tsc=reliable no_timer_check random.trust_cpu=on random.trust_bootloader=on audit=0 \
+         softlockup_panic=1 watchdog_thresh=60 cryptomgr.notests"
+    };
+}
+
+const KERNEL_ARGUMENTS: &str = kernel_arguments!();
+
+/// Arguments of a kernel that bounces what devices read and write, and properties of the
+/// devices for which it does.
+const BOUNCING: (&str, &str) =
+    (concat!(kernel_arguments!(), " swiotlb=force"), ",disable-legacy=on,iommu_platform=on");
 
 /// How much of the console explains a death.
 const CONSOLE_TAIL: usize = 6000;
@@ -138,7 +149,8 @@ fn command_line(files: &Files, guest: &Guest) -> Command {
     command.args(["-nodefaults", "-no-user-config", "-display", "none", "-no-reboot"]);
     command.arg("-serial").arg(with_path("file:", &files.console));
     command.arg("-kernel").arg(&files.vmlinux).arg("-initrd").arg(&files.initrd);
-    command.args(["-append", KERNEL_ARGUMENTS, "-device", "virtio-serial-pci"]);
+    let (arguments, platform) = if guest.bounces { BOUNCING } else { (KERNEL_ARGUMENTS, "") };
+    command.args(["-append", arguments, "-device", "virtio-serial-pci"]);
     command.args(["-chardev", "stdio,id=output,signal=off"]);
     command.args(["-device", "virtserialport,chardev=output,nr=1"]);
     command.arg("-chardev").arg(with_path("file,id=control,path=", &files.control));
@@ -146,7 +158,7 @@ fn command_line(files: &Files, guest: &Guest) -> Command {
     for (number, disk) in disks(guest).iter().enumerate() {
         let drive = format!("id=disk{number},if=none,format=raw,cache=unsafe,file=");
         command.arg("-drive").arg(with_path(&drive, &disk.path(&files.dir)));
-        command.args(["-device", &format!("virtio-blk-pci,drive=disk{number}")]);
+        command.args(["-device", &format!("virtio-blk-pci,drive=disk{number}{platform}")]);
     }
     if let Some(memory) = memory(guest) {
         let object = format!("memory-backend-file,id=dax,share=on,size={}M,mem-path=", memory.mib);
