@@ -63,7 +63,7 @@ pub async fn run(flags: Run) -> Result<()> {
     let facts = facts(&kernel, copies, &found);
     let down = facts.probes.iter().filter(|(_, hook)| hook.is_none()).map(|(probe, _)| *probe);
     let coverage = Coverage { down: down.collect(), copies };
-    let (asker, sampler) = sampler::start(kernel, ledger, flags.interval);
+    let (asker, sampler) = sampler::start(kernel, ledger, flags.interval)?;
     let mut latest = asker.latest.clone();
     let router = server::router(Served::new(asker, facts, coverage)?);
     tracing::info!("zc serves http://{}/metrics", listener.local_addr()?);

@@ -86,12 +86,19 @@ pub fn start(
     source: impl Source + 'static,
     ledger: Ledger,
     interval: Duration,
-) -> (Asker, Sampler) {
+) -> std::io::Result<(Asker, Sampler)> {
     let (requests, inbox) = mpsc::channel::<Request>();
     let (publish, latest) = watch::channel(Arc::new(Snapshot::default()));
-    let thread = std::thread::spawn(move || sample(source, ledger, interval, &inbox, &publish));
-    (Asker { requests: requests.clone(), latest }, Sampler { requests, thread })
+    let thread = std::thread::Builder::new()
+        .name("sampler".to_owned())
+        .stack_size(STACK)
+        .spawn(move || sample(source, ledger, interval, &inbox, &publish))?;
+    Ok((Asker { requests: requests.clone(), latest }, Sampler { requests, thread }))
 }
+
+/// Tallies and the words of all CPUs are handed on by value, which a debug build copies
+/// at each step.
+const STACK: usize = 8 << 20;
 
 fn sample(
     mut source: impl Source,
@@ -168,7 +175,7 @@ mod tests {
 
     #[test]
     fn it_ends_although_somebody_could_still_ask() {
-        let (asker, sampler) = start(Fixed(7), Ledger::new(1), Duration::from_secs(3600));
+        let (asker, sampler) = start(Fixed(7), Ledger::new(1), Duration::from_secs(3600)).unwrap();
         let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
         let snapshot = runtime.block_on(asker.now()).unwrap();
         assert_eq!(snapshot.lost, [("reason", 7)]);

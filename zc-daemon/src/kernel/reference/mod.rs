@@ -2,6 +2,7 @@
 //! its own, to see whether this kernel's are measured to the byte.
 
 mod files;
+mod messages;
 mod pipes;
 mod ring;
 mod sockets;
@@ -94,6 +95,12 @@ pub static REFERENCES: &[Reference] = &[
     ),
     row("io_uring", ring::ring, &[copies(Route::IoUring, 2)]),
     row("process_vm", files::process_vm, &[copies(Route::ProcessVm, 2)]),
+    // Copied by functions of lib/ other than those of payload.
+    row(
+        "messages",
+        messages::messages,
+        &[Part { route: Route::Other, copies: 2, moves: 0, in_lib: false }],
+    ),
 ];
 
 impl Reference {
