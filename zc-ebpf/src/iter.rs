@@ -1,6 +1,7 @@
 //! An `iov_iter`: whose memory it walks over.
 
 use crate::{
+    call::Call,
     memory,
     settings::{ITER_BVEC, ITER_COUNT, ITER_DISCARD, ITER_IOVEC, ITER_PIPE, ITER_TYPE, ITER_UBUF},
 };
@@ -18,28 +19,15 @@ pub enum Memory {
     None,
 }
 
-/// A pointer to an `iov_iter` that came from a hook's argument. Its type does not
-/// change while it is walked over, so it is the same when the function returns.
-#[derive(Clone, Copy)]
-pub struct Iter(*const u8);
+/// An `iov_iter`. Its type does not change while it is walked over, so it is the same
+/// when the function returns.
+pub struct Iter;
 
 impl Iter {
-    /// Takes a hook's argument.
-    ///
-    /// # Safety
-    ///
-    /// The verifier must know `pointer` as an `iov_iter`.
+    /// What an iterator walks over that an argument of a call points to.
     #[inline(always)]
-    pub unsafe fn new(pointer: *const u8) -> Self {
-        Self(pointer)
-    }
-
-    /// What it walks over.
-    #[inline(always)]
-    pub fn memory(self) -> Memory {
-        let field = self.0.wrapping_add(ITER_TYPE.load() as usize);
-        // SAFETY: the verifier checks that this lies within a field of the structure.
-        classify(unsafe { field.read_volatile() })
+    pub fn memory(call: &impl Call, iter: u64) -> Memory {
+        call.load::<u8>(iter + u64::from(ITER_TYPE.load())).map_or(Memory::None, classify)
     }
 
     /// What the iterator at an address that the verifier does not know walks over.

@@ -13,9 +13,11 @@
 #![no_main]
 #![feature(asm_experimental_arch)]
 
+mod call;
 mod charge;
 mod copies;
 mod descriptor;
+mod frames;
 mod iter;
 mod maps;
 mod memory;

@@ -25,6 +25,7 @@ const fn returns(function: &'static str, arguments: &'static [(usize, &'static s
         at_most: ANY,
         needs: None,
         with: None,
+        by_kprobe: true,
     }
 }
 
@@ -80,6 +81,7 @@ const fn enters(program: &'static str, function: &'static str) -> Hook {
         at_most: ANY,
         needs: None,
         with: None,
+        by_kprobe: true,
     }
 }
 
@@ -142,6 +144,7 @@ pub(super) static COPYING: &[Probe] = &[
                 at_most: ANY,
                 needs: None,
                 with: None,
+                by_kprobe: true,
             },
         ],
     ),
@@ -297,7 +300,7 @@ pub(super) static COPYING: &[Probe] = &[
         "bytes copied out of another process' memory",
         &[ProcessVm],
         &[
-            Hook { at_least: 7, ..returns("process_vm_rw", &[]) },
+            Hook { at_least: 7, by_kprobe: false, ..returns("process_vm_rw", &[]) },
             Hook {
                 program: "process_vm_readv",
                 place: Place::Return("__x64_sys_process_vm_readv"),
@@ -306,6 +309,7 @@ pub(super) static COPYING: &[Probe] = &[
                 at_most: ANY,
                 needs: None,
                 with: None,
+                by_kprobe: true,
             },
         ],
     ),
@@ -314,7 +318,7 @@ pub(super) static COPYING: &[Probe] = &[
         "bytes copied into another process' memory",
         &[ProcessVm],
         &[
-            Hook { at_least: 7, ..returns("process_vm_rw", &[]) },
+            Hook { at_least: 7, by_kprobe: false, ..returns("process_vm_rw", &[]) },
             Hook {
                 program: "process_vm_writev",
                 place: Place::Return("__x64_sys_process_vm_writev"),
@@ -323,6 +327,7 @@ pub(super) static COPYING: &[Probe] = &[
                 at_most: ANY,
                 needs: None,
                 with: None,
+                by_kprobe: true,
             },
         ],
     ),

@@ -3,8 +3,6 @@
 //! A new probe is a new file in `zc-ebpf/src/probes` and a new row here. Hooks
 //! stand best first; the first that attaches is used.
 
-use std::fmt;
-
 use zc_common::flow::Route;
 
 use super::copying::COPYING;
@@ -63,6 +61,9 @@ pub struct Hook {
     pub needs: Option<&'static str>,
     /// A second program that is attached with it, or the hook will not do.
     pub with: Option<&'static Hook>,
+    /// Whether a function can be hooked by kprobes as well; the programs have the name of
+    /// this one, with `_kprobe` and, on its return, `_kretprobe` after it.
+    pub by_kprobe: bool,
 }
 
 /// A place in the kernel.
@@ -92,21 +93,6 @@ impl Hook {
     pub const fn is_on_function(&self) -> bool {
         !matches!(self.place, Place::Tracepoint(_))
     }
-
-    /// Every program of this hook.
-    pub fn programs(&'static self) -> impl Iterator<Item = &'static Hook> {
-        std::iter::once(self).chain(self.with)
-    }
-}
-
-impl fmt::Display for Hook {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.place {
-            Place::Tracepoint(name) => write!(f, "tp_btf/{name}"),
-            Place::Entry(name) => write!(f, "fentry/{name}"),
-            Place::Return(name) => write!(f, "fexit/{name}"),
-        }
-    }
 }
 
 /// No limit to the arguments.
@@ -127,6 +113,7 @@ const fn tracepoint(
         at_most: ANY,
         needs: None,
         with: None,
+        by_kprobe: false,
     }
 }
 
@@ -233,9 +220,15 @@ static COUNTING: &[Probe] = &[
 
 #[cfg(test)]
 mod tests {
-    use std::collections::BTreeSet;
+    use std::{borrow::Cow, collections::BTreeSet};
 
-    use super::{super::breakpoints, *};
+    use super::{
+        super::{
+            breakpoints,
+            ladder::{By, Ladder, Rung},
+        },
+        *,
+    };
 
     /// What a probe takes off its own is known by the time it is attached.
     #[test]
@@ -250,6 +243,16 @@ mod tests {
     }
 
     #[test]
+    fn kprobes_come_last_or_alone() {
+        for probe in probes().filter(|probe| probe.sees_copies()) {
+            let by = |ladder| probe.ladder(ladder).map(|rung| rung.by).collect::<Vec<_>>();
+            let (best, alone) = (by(Ladder::Best), by(Ladder::Kprobes));
+            assert!(!alone.is_empty() && alone.iter().all(|by| *by == By::Kprobe));
+            assert_eq!(best, [vec![By::Type; probe.hooks.len()], alone].concat(), "{}", probe.name);
+        }
+    }
+
+    #[test]
     fn names_are_unique() {
         let names: BTreeSet<_> = probes().map(|probe| probe.name).collect();
         assert_eq!(names.len(), probes().count());
@@ -258,12 +261,12 @@ mod tests {
     #[test]
     fn the_table_and_the_object_name_the_same_programs() {
         let object = aya_obj::Object::parse(super::super::object::BYTES).unwrap();
-        let built: BTreeSet<_> = object.programs.keys().map(String::as_str).collect();
-        let named = probes().flat_map(|probe| probe.hooks).flat_map(Hook::programs);
-        let hooked: BTreeSet<_> = named.map(|hook| hook.program).collect();
+        let built: BTreeSet<_> =
+            object.programs.keys().map(|name| Cow::from(name.as_str())).collect();
+        let named = probes().flat_map(|probe| probe.ladder(Ladder::Best)).flat_map(Rung::programs);
+        let mut named: BTreeSet<_> = named.map(|program| program.name).collect();
         // What an audit alone loads is in no row: it counts for nothing else.
-        assert!(!hooked.contains(breakpoints::PROGRAM));
-        let named = hooked.into_iter().chain([breakpoints::PROGRAM]).collect();
+        assert!(named.insert(breakpoints::PROGRAM.into()));
         assert_eq!(built, named);
     }
 }

@@ -11,7 +11,7 @@ use zc_common::{
 };
 
 use crate::{
-    charge, task, threads,
+    charge, frames, task, threads,
     transfer::{self, Call},
 };
 
@@ -63,6 +63,7 @@ fn count(slot: *mut Slot, number: u32, registers: *const pt_regs, returned: u64)
     }
     charge::add(slot, Counter::syscall_at(look_up(&CLASSES, number) as usize), 1);
     let evidence = charge::take_evidence(slot);
+    frames::close(slot);
     if io == Io::None as u8 || returned == 0 || returned >= FIRST_ERROR {
         return;
     }
