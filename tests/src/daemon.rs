@@ -94,14 +94,16 @@ impl Daemon {
         self.metrics()?.value("zc_lost_total", ("reason", "recursion"))
     }
 
-    /// The same of programs on functions, which any kernel may preempt: then a copy is
-    /// not seen, and inferred instead.
+    /// The same of programs on functions, which any kernel may preempt, and of calls that
+    /// kprobes saw only in half: then a copy is not seen, and inferred instead.
     ///
     /// # Errors
     ///
     /// As [`Self::metrics`].
     pub fn missed_copies(&self) -> Result<u64> {
-        self.metrics()?.value("zc_lost_total", ("reason", "recursion_copying"))
+        let metrics = self.metrics()?;
+        let lost = |reason| metrics.value("zc_lost_total", ("reason", reason));
+        Ok(lost("recursion_copying")? + lost("half_seen")?)
     }
 
     /// The entry of one process in `/api/v1/processes`.

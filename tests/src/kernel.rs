@@ -139,8 +139,8 @@ pub fn hooks_functions() -> bool {
     first.is_ok_and(|read| read == 1)
 }
 
-/// Whether this kernel's verifier lets a program see an argument that points to a
-/// number, which it must to see a reflink (5.10's does not).
+/// Whether this kernel's verifier lets an fexit program see an argument that points to a
+/// number (5.10's does not): where it does not, a reflink is seen by kprobes.
 #[must_use]
 pub fn shows_numbers() -> bool {
     version() >= (5, 15)

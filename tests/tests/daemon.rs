@@ -13,7 +13,10 @@ use std::{
 };
 
 use rustix::process::Signal;
-use zc_daemon::kernel::hooks::{Hook, Probe, probes};
+use zc_daemon::kernel::{
+    hooks::{Probe, probes},
+    ladder::{Ladder, Rung},
+};
 use zc_tests::{daemon::Daemon, kernel, programs};
 
 fn zc(arguments: &[&str]) -> Command {
@@ -31,9 +34,9 @@ fn output(command: &mut Command) -> (Option<i32>, String, String) {
 /// The ids of the loaded programs that are named as ours are.
 fn loaded() -> BTreeSet<u32> {
     let names: Vec<_> = probes()
-        .flat_map(|probe| probe.hooks)
-        .flat_map(Hook::programs)
-        .map(|hook| hook.program)
+        .flat_map(|probe| probe.ladder(Ladder::Best))
+        .flat_map(Rung::programs)
+        .map(|program| program.name)
         .collect();
     aya::programs::loaded_programs()
         .filter_map(Result::ok)
@@ -119,9 +122,7 @@ fn expected(probe: &Probe) -> State {
         State::Up
     } else if kernel::has_no(probe.name) {
         State::Missing
-    } else if probe.name == "reflink" && !kernel::shows_numbers()
-        || probe.name == "copy_on_write" && !kernel::shows_pages_copied()
-    {
+    } else if probe.name == "copy_on_write" && !kernel::shows_pages_copied() {
         State::Down
     } else if kernel::hooks_functions() {
         State::Up

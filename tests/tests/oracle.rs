@@ -10,9 +10,7 @@ use zc_tests::{
     kernel,
     programs::Stage,
     scrape::{Metrics, Rows, difference},
-    workload::{
-        CASES, Case, Copied, EXEC_TWICE_SECOND_PROGRAM, Expected, Fallback, Moved, Params, Unknown,
-    },
+    workload::{CASES, Case, Copied, EXEC_TWICE_SECOND_PROGRAM, Expected, Fallback, Moved, Params},
 };
 
 /// Bytes and chunk: whole pages, and sizes that nothing is a multiple of.
@@ -30,7 +28,7 @@ fn main() -> ExitCode {
     } else {
         Some(Arc::new(Daemon::start_with(&["--max-groups", "2000", "--copies", "both"])))
     };
-    let trials = CASES.iter().enumerate().flat_map(|(number, case)| {
+    let trials = chosen().flat_map(|(number, case)| {
         let daemon = daemon.clone();
         SIZES.iter().enumerate().map(move |(size, (bytes, chunk))| {
             let daemon = daemon.clone();
@@ -44,6 +42,22 @@ fn main() -> ExitCode {
         })
     });
     libtest_mimic::run(&arguments, trials.collect()).exit_code()
+}
+
+/// The cases and their numbers: those that `ZC_CASES` names, or all.
+///
+/// # Panics
+///
+/// If it names one that there is not.
+fn chosen() -> impl Iterator<Item = (usize, &'static Case)> {
+    let wanted = env::var("ZC_CASES").ok();
+    let wanted: Option<Vec<_>> = wanted.as_ref().map(|names| names.split(',').collect());
+    for name in wanted.iter().flatten() {
+        assert!(CASES.iter().any(|case| case.name == *name), "there is no case {name}");
+    }
+    let is_wanted = |case: &Case| wanted.as_ref().is_none_or(|names| names.contains(&case.name));
+    let chosen: Vec<_> = CASES.iter().enumerate().filter(|(_, case)| is_wanted(case)).collect();
+    chosen.into_iter()
 }
 
 /// How often a case is run until no program was skipped meanwhile.
@@ -176,18 +190,6 @@ fn shown(mut expected: Expected) -> Expected {
         expected.measured.clear();
         expected.references.retain(|row| !row.needs_probes);
         expected.fallbacks.clear();
-    }
-    if !kernel::shows_numbers() {
-        // A reflink is not told from a copy.
-        expected.references.retain(|row| row.route != "copy_file_range");
-        let reflink = |row: &Moved| row.route == "copy_file_range" && expected.measured.is_empty();
-        let unsettled = expected.moved.iter().filter(|row| reflink(row));
-        expected.unknown.extend(unsettled.map(|row| Unknown {
-            route: row.route,
-            endpoint: row.endpoint,
-            bytes: row.bytes,
-            settled_by_probes: false,
-        }));
     }
     if !kernel::shows_pages_copied() {
         expected.measured.retain(|row| row.route != "fault");

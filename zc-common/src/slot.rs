@@ -47,6 +47,7 @@ pub struct Slot {
     pub base: [u64; Counter::MIRRORED],
     /// Bytes that are accounted for within the call of a function under way: sent by
     /// reference, received by a function that is hooked itself, or read in place.
+    /// [`Slot::UNSEEN`] or more if some were not seen.
     pub within: u64,
     /// Bytes seen copied during the system call under way.
     pub seen: u64,
@@ -57,13 +58,17 @@ pub struct Slot {
     pub checked: [u64; Checked::COUNT],
     /// 1 while the kernel reads a path: it checks the size of the buffer, not of the name.
     pub naming: u64,
+    /// How many of `frames` are in use: calls under way of functions hooked by kprobes.
+    pub depth: u64,
+    /// Those calls, the outermost first.
+    pub frames: [Frame; Slot::FRAMES],
     /// One word a counter.
     pub tally: [u64; Counter::COUNT],
 }
 
 const HEADER: usize = 7;
 /// Words that only the programs use.
-const SCRATCH: usize = 4 + Checked::COUNT;
+const SCRATCH: usize = 5 + Checked::COUNT + Slot::FRAMES * Frame::WORDS;
 
 impl Slot {
     /// How many words a slot has.
@@ -73,9 +78,46 @@ impl Slot {
     /// CPUs that zc can serve; each has a reserved slot of its own number, for
     /// charges that belong to no thread with a slot.
     pub const MAX_CPUS: usize = 1024;
+    /// How deep calls of functions hooked by kprobes may nest; two is the most that is
+    /// known, in stacked file systems and in TCP.
+    pub const FRAMES: usize = 3;
+    /// More bytes than any call moves.
+    pub const UNSEEN: u64 = 1 << 62;
 }
 
 const _: () = assert!(size_of::<Slot>() == 8 * Slot::WORDS);
+
+/// A call under way of a function hooked by kprobes: the return shows no arguments.
+#[derive(Clone, Copy)]
+#[repr(C)]
+pub struct Frame {
+    /// Where its return address lies: no two calls under way have the same.
+    pub stack: u64,
+    /// Which function it is of.
+    pub function: u64,
+    /// The arguments that are looked at when it returns.
+    pub arguments: [u64; Self::ARGUMENTS],
+}
+
+impl Frame {
+    /// How many arguments are kept.
+    pub const ARGUMENTS: usize = 3;
+    const WORDS: usize = 2 + Self::ARGUMENTS;
+
+    /// The number of a function, from its name (FNV-1a).
+    #[must_use]
+    pub const fn function(name: &str) -> u64 {
+        let (mut hash, mut position) = (0xcbf2_9ce4_8422_2325_u64, 0);
+        while position < name.len() {
+            hash ^= name.as_bytes()[position] as u64;
+            hash = hash.wrapping_mul(0x0100_0000_01b3);
+            position += 1;
+        }
+        hash
+    }
+}
+
+const _: () = assert!(size_of::<Frame>() == 8 * Frame::WORDS);
 
 /// Which process a slot belongs to: stable over exec, never reused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -207,6 +249,9 @@ names! {
         /// A call of whose bytes a probe saw only some: the rest stands in no series of
         /// the copies.
         PartlySeen = "partly_seen",
+        /// A call of a function hooked by kprobes of which only the entry or only the
+        /// return was seen: what it copied is not measured.
+        HalfSeen = "half_seen",
         /// A system call by a 32-bit program: counted, its bytes are not.
         Compat = "compat_call",
     }

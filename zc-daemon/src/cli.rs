@@ -61,13 +61,25 @@ pub enum Command {
     },
 }
 
-/// How large to be.
+/// How to attach: how large to be, and to what.
 #[derive(Clone, Copy, Debug, Args)]
-pub struct Limits {
+pub struct Attach {
     /// Threads to follow at a time; more are counted under the group "other"
     /// [default: four times as many as there are now, at least 16384].
     #[arg(long = "threads", env = "ZC_THREADS", value_parser = clap::value_parser!(u32).range(1..))]
     pub threads: Option<u32>,
+    /// What to hook the kernel's functions by.
+    #[arg(long, env = "ZC_HOOKS", default_value = "best")]
+    pub hooks: Hooks,
+}
+
+/// What functions are hooked by.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Hooks {
+    /// fentry and fexit, and kprobes where the kernel refuses those.
+    Best,
+    /// Kprobes and kretprobes alone, which cost more: to compare.
+    Kprobes,
 }
 
 /// Flags of `zc run`.
@@ -93,9 +105,9 @@ pub struct Run {
     /// zc_route_coverage on which routes this kernel's are measured to the byte.
     #[arg(long, env = "ZC_SELF_TEST")]
     pub self_test: bool,
-    /// How large to be.
+    /// How to attach.
     #[command(flatten)]
-    pub limits: Limits,
+    pub attach: Attach,
 }
 
 /// Which copies are shown.
@@ -117,9 +129,9 @@ pub struct Doctor {
     /// are measured to the byte; by breakpoints too, where the kernel takes them.
     #[arg(long)]
     pub self_test: bool,
-    /// How large to be.
+    /// How to attach.
     #[command(flatten)]
-    pub limits: Limits,
+    pub attach: Attach,
 }
 
 /// Flags of `zc audit`.
@@ -141,9 +153,9 @@ pub struct Audit {
     /// Print JSON.
     #[arg(long)]
     pub json: bool,
-    /// How large to be.
+    /// How to attach.
     #[command(flatten)]
-    pub limits: Limits,
+    pub attach: Attach,
 }
 
 /// A set of functions to watch.

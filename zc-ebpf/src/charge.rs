@@ -154,8 +154,14 @@ pub fn fell_back(slot: *mut Slot, route: u8, reason: Reason, bytes: u64) {
 /// Counts one thing that was missed.
 #[inline(always)]
 pub fn lost(reason: Lost) {
+    lost_times(reason, 1);
+}
+
+/// Counts things that were missed.
+#[inline(always)]
+pub fn lost_times(reason: Lost, times: u64) {
     let cpu = cpu();
     // SAFETY: this CPU's own element.
     let words = unsafe { &mut (*cpu).lost };
-    words[reason.index()] += 1;
+    words[reason.index()] += times;
 }

@@ -12,6 +12,7 @@ use zc_common::{
 };
 
 use crate::{
+    call::Call,
     charge,
     descriptor::File,
     iter::Memory,
@@ -60,20 +61,19 @@ pub fn link(bytes: i64) {
 /// Pages in an iterator are a process' own, registered with an io_uring, if the call
 /// need not wait for its end (`kiocb.ki_complete`); else they are a pipe's.
 #[inline(always)]
-pub fn of_file(way: Way, kiocb: *const u8, memory: Memory, returned: i64) {
+pub fn of_file(call: &impl Call, way: Way, kiocb: u64, memory: Memory, returned: i64) {
     if returned <= 0 || memory == Memory::None {
         return;
     }
-    // SAFETY: a typed `kiocb` pointer; the verifier checks the load.
-    let complete =
-        unsafe { kiocb.wrapping_add(KIOCB_COMPLETE.load() as usize).cast::<u64>().read_volatile() };
+    let complete = call.load::<u64>(kiocb + u64::from(KIOCB_COMPLETE.load()));
+    let Some(complete) = complete else { return };
     let context = task::context();
     let waits = complete == 0;
     let route = match context {
         Context::Call(number) => {
             let route = route_of(number);
             if waits {
-                buffered(route, kiocb)
+                buffered(call, route, kiocb)
             } else if route == Route::Aio as u8 {
                 route
             } else {
@@ -101,21 +101,18 @@ pub fn of_file(way: Way, kiocb: *const u8, memory: Memory, returned: i64) {
 /// The route of a read or write that turned out to be buffered although the file
 /// asks for direct I/O: that of the flow it is booked under.
 #[inline(always)]
-fn buffered(route: u8, kiocb: *const u8) -> u8 {
+fn buffered(call: &impl Call, route: u8, kiocb: u64) -> u8 {
     if route != Route::Read as u8 && route != Route::Write as u8 {
         return route;
     }
-    let field = kiocb.wrapping_add(KIOCB_FILE.load() as usize);
-    // SAFETY: as above, and the file is a typed pointer too.
-    let flags = unsafe {
-        let file = field.cast::<*const u8>().read_volatile();
-        file.wrapping_add(FILE_FLAGS.load() as usize).cast::<u32>().read_volatile()
-    };
+    let field = kiocb + u64::from(KIOCB_FILE.load());
+    let flags = |file: u64| call.load::<u32>(file + u64::from(FILE_FLAGS.load()));
+    let flags = call.load(field).and_then(flags).unwrap_or(0);
     if flags & O_DIRECT == 0 {
         return route;
     }
     // As a bare number, which is all that a function of its own takes.
-    memory::kernel(field as u64).map_or(route, |file| direct(route.into(), file) as u8)
+    memory::kernel(field).map_or(route, |file| direct(route.into(), file) as u8)
 }
 
 /// The same for a file that does ask for it.

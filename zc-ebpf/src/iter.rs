@@ -1,6 +1,7 @@
 //! An `iov_iter`: whose memory it walks over.
 
 use crate::{
+    call::Call,
     memory,
     settings::{
         ITER_BVEC, ITER_COUNT, ITER_DISCARD, ITER_IOVEC, ITER_PIPE, ITER_SOURCE, ITER_TYPE,
@@ -21,37 +22,22 @@ pub enum Memory {
     None,
 }
 
-/// A pointer to an `iov_iter` that came from a hook's argument. Its type does not
-/// change while it is walked over, so it is the same when the function returns.
-#[derive(Clone, Copy)]
-pub struct Iter(*const u8);
+/// An `iov_iter`. Its type does not change while it is walked over, so it is the same
+/// when the function returns.
+pub struct Iter;
 
 impl Iter {
-    /// Takes a hook's argument.
-    ///
-    /// # Safety
-    ///
-    /// The verifier must know `pointer` as an `iov_iter`.
+    /// What an iterator walks over that an argument of a call points to.
     #[inline(always)]
-    pub unsafe fn new(pointer: *const u8) -> Self {
-        Self(pointer)
-    }
-
-    /// What it walks over.
-    #[inline(always)]
-    pub fn memory(self) -> Memory {
-        let field = self.0.wrapping_add(ITER_TYPE.load() as usize);
-        // SAFETY: the verifier checks that this lies within a field of the structure.
-        classify(unsafe { field.read_volatile() })
+    pub fn memory(call: &impl Call, iter: u64) -> Memory {
+        call.load::<u8>(iter + u64::from(ITER_TYPE.load())).map_or(Memory::None, classify)
     }
 
     /// Whether bytes are taken from it (`WRITE`); since 5.14 a field of its own says so.
     #[inline(always)]
-    pub fn is_source(self) -> bool {
+    pub fn is_source(call: &impl Call, iter: u64) -> bool {
         let offset = if types_are_bits() { &ITER_TYPE } else { &ITER_SOURCE };
-        let field = self.0.wrapping_add(offset.load() as usize);
-        // SAFETY: as above.
-        unsafe { field.read_volatile() & 1 != 0 }
+        call.load::<u8>(iter + u64::from(offset.load())).is_some_and(|byte| byte & 1 != 0)
     }
 
     /// What the iterator at an address that the verifier does not know walks over.

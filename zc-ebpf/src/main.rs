@@ -13,10 +13,12 @@
 #![no_main]
 #![feature(asm_experimental_arch)]
 
+mod call;
 mod charge;
 mod checked;
 mod copies;
 mod descriptor;
+mod frames;
 mod iter;
 mod maps;
 mod memory;

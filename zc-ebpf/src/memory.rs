@@ -3,11 +3,7 @@
 
 use core::{arch::asm, ffi::c_void};
 
-use aya_ebpf::{
-    EbpfContext as _,
-    helpers::generated::{bpf_get_func_arg, bpf_probe_read_kernel, bpf_probe_read_user},
-    programs::FExitContext,
-};
+use aya_ebpf::helpers::generated::{bpf_probe_read_kernel, bpf_probe_read_user};
 
 use crate::settings::{READ_KERNEL, on};
 
@@ -51,31 +47,21 @@ pub fn user<T: Copy + Default>(address: u64) -> Option<T> {
     (result == 0).then_some(value)
 }
 
-/// What a hooked function of `ARGUMENTS` arguments returned. In assembly, as the
-/// compiler would make one load at a computed place of several at constant ones, which
-/// the verifier does not allow.
+/// A word of a context, by position from 0. In assembly, as the compiler would make one
+/// load at a computed place of several at constant ones, which the verifier does not
+/// allow.
 #[inline(always)]
-pub fn returned<const ARGUMENTS: usize>(ctx: &FExitContext) -> u64 {
+pub fn word<const POSITION: usize>(context: *const c_void) -> u64 {
     let value: u64;
-    // SAFETY: the verifier checks that the function has so many arguments.
+    // SAFETY: the verifier checks that the context has such a word.
     unsafe {
         asm!(
-            "{value} = *(u64 *)({ctx} + {offset})",
+            "{value} = *(u64 *)({context} + {offset})",
             value = out(reg) value,
-            ctx = in(reg) ctx.as_ptr(),
-            offset = const 8 * ARGUMENTS,
+            context = in(reg) context,
+            offset = const 8 * POSITION,
         );
     }
-    value
-}
-
-/// An argument of a hooked function as a bare number (since 5.17): for those of types that
-/// the verifier lets no program load, such as a pointer to a pointer.
-#[inline(always)]
-pub fn argument(ctx: &FExitContext, position: u32) -> u64 {
-    let mut value = 0;
-    // SAFETY: the helper writes the argument into `value`; where there is none, nothing.
-    unsafe { bpf_get_func_arg(ctx.as_ptr(), position, &raw mut value) };
     value
 }
 

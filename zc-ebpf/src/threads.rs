@@ -37,6 +37,13 @@ pub fn running() -> Option<*mut Slot> {
     SLOTS.get_ptr_mut(slot as u32)
 }
 
+/// The running thread's own slot, if it has one.
+#[inline(always)]
+pub fn owned() -> Option<*mut Slot> {
+    // SAFETY: `slot` points into `SLOTS`; a reserved one is no task's.
+    running().filter(|slot| unsafe { (**slot).task } == task::current_address())
+}
+
 /// Finds a slot for a thread that was running before the first switch on this
 /// CPU, or whose switch went unseen, or that got none; failing that, the CPU's
 /// reserved slot.

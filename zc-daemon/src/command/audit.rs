@@ -40,7 +40,7 @@ pub async fn run(flags: Audit) -> Result<ExitCode> {
     let pid = flags.pid;
     let comm = name_of(pid)?;
     let choice = choose(&flags)?;
-    let mut books = Books::open(attach(flags.limits)?, pid, 1)?;
+    let mut books = Books::open(attach(flags.attach)?, pid, 1)?;
     let threads = || {
         let threads = host::threads_of(pid)?;
         ensure!(!threads.is_empty(), gone(pid));

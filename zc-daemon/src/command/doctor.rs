@@ -25,7 +25,7 @@ use crate::{
 ///
 /// If nothing can be attached at all.
 pub fn run(flags: &Doctor) -> Result<ExitCode> {
-    let kernel = attach(flags.limits)?;
+    let kernel = attach(flags.attach)?;
     let mut report = report(&kernel);
     if flags.self_test {
         let mut books = Books::open(kernel, 0, 1)?;
@@ -89,7 +89,8 @@ fn finding(attachment: &Attachment) -> Finding {
 fn advise(attachment: &Attachment) -> String {
     let reasons: Vec<_> = attachment.refused.iter().map(|(_, why)| why.as_str()).collect();
     let said = |what: &str| reasons.iter().any(|reason| reason.contains(what));
-    if said("Operation not permitted") && attachment.probe.sees_copies() {
+    let refused = said("Operation not permitted") || said("without kprobes");
+    if refused && attachment.probe.sees_copies() {
         "this kernel refuses programs on functions (hardened hosts do): copies are inferred from \
          system calls instead of measured; to measure them, boot a stock kernel"
             .to_owned()

@@ -8,24 +8,29 @@ pub mod run;
 mod self_test;
 
 use crate::{
-    cli::Limits,
+    cli::{Attach, Hooks},
     host,
     kernel::{
         capabilities,
+        ladder::Ladder,
         loader::{Attachment, Kernel, Sizes},
     },
 };
 use anyhow::Result;
 
 /// Attaches with maps sized to the machine.
-fn attach(limits: Limits) -> Result<Kernel> {
+fn attach(flags: Attach) -> Result<Kernel> {
     capabilities::require()?;
     let pids = host::pid_max()?;
-    let threads = match limits.threads {
+    let threads = match flags.threads {
         Some(threads) => threads,
         None => default_threads(host::threads()?, pids),
     };
-    Kernel::attach(Sizes { threads, pids })
+    let ladder = match flags.hooks {
+        Hooks::Best => Ladder::Best,
+        Hooks::Kprobes => Ladder::Kprobes,
+    };
+    Kernel::attach(Sizes { threads, pids }, ladder)
 }
 
 /// Room for four times as many threads as there are, at least 16384 and no more
@@ -37,5 +42,5 @@ fn default_threads(now: u32, pids: u32) -> u32 {
 
 /// The hook a probe is attached to, as text.
 fn hook_of(attachment: &Attachment) -> Option<String> {
-    attachment.hook.map(ToString::to_string)
+    attachment.hook.map(|rung| rung.to_string())
 }

@@ -53,7 +53,7 @@ pub async fn run(flags: Run) -> Result<()> {
     let listener = TcpListener::bind(address).await.with_context(|| {
         format!("cannot listen on {address}; choose another with --web.listen-address")
     })?;
-    let kernel = attach(flags.limits)?;
+    let kernel = attach(flags.attach)?;
     warn_of_gaps(&kernel);
     let copies = match flags.copies {
         cli::Copies::Best => Copies::Best,

@@ -28,6 +28,7 @@ pub(super) const fn returns(
         at_most: ANY,
         needs: None,
         with: None,
+        by_kprobe: true,
     }
 }
 
@@ -90,6 +91,7 @@ const fn enters(program: &'static str, function: &'static str) -> Hook {
         at_most: ANY,
         needs: None,
         with: None,
+        by_kprobe: true,
     }
 }
 
@@ -107,6 +109,11 @@ static ENTRY_OF_TCP: Hook = enters("tcp_sendmsg_locked_entry", "tcp_sendmsg_lock
 static ENTRY_OF_SENDPAGES: Hook = enters("do_tcp_sendpages_entry", "do_tcp_sendpages");
 static ENTRY_OF_UDP: Hook = enters("udp_recvmsg_entry", "udp_recvmsg");
 static ENTRY_OF_UDPV6: Hook = enters("udpv6_recvmsg_entry", "udpv6_recvmsg");
+
+/// A program on the entry of a function of `(struct sk_buff *, offset, address, length)`.
+const fn buffers(function: &'static str) -> Hook {
+    Hook { at_least: 4, arguments: &[(0, "sk_buff")], ..enters(function, function) }
+}
 
 static ENTRY_OF_NAMES: Hook = enters("do_getname_entry", "do_getname");
 
@@ -171,6 +178,7 @@ pub(super) static COPYING: &[Probe] = &[
                 at_most: ANY,
                 needs: None,
                 with: None,
+                by_kprobe: true,
             },
         ],
     ),
@@ -356,23 +364,19 @@ pub(super) static COPYING: &[Probe] = &[
         "bytes of socket buffers copied within the kernel, on the account of the socket's owner: \
          gathered for a device without scatter-gather, cut into segments, moved together",
         SENDS,
-        &[Hook { at_least: 4, ..returns("skb_copy_bits", &[(0, "sk_buff")]) }],
+        &[buffers("skb_copy_bits")],
     ),
     copying(
         "copy_gathered_sum",
         "the same, while their sum is taken",
         SENDS,
-        &[Hook {
-            at_least: 4,
-            arguments: &[(0, "sk_buff")],
-            ..enters("skb_copy_and_csum_bits", "skb_copy_and_csum_bits")
-        }],
+        &[buffers("skb_copy_and_csum_bits")],
     ),
     copying(
         "copy_stored",
         "bytes stored into socket buffers, by AF_XDP and programs of traffic control",
         STORES,
-        &[Hook { at_least: 4, ..returns("skb_store_bits", &[(0, "sk_buff")]) }],
+        &[buffers("skb_store_bits")],
     ),
     copying(
         "copy_on_write",
@@ -390,7 +394,7 @@ pub(super) static COPYING: &[Probe] = &[
         "bytes copied out of another process' memory",
         &[ProcessVm],
         &[
-            Hook { at_least: 7, ..returns("process_vm_rw", &[]) },
+            Hook { at_least: 7, by_kprobe: false, ..returns("process_vm_rw", &[]) },
             Hook {
                 program: "process_vm_readv",
                 place: Place::Return("__x64_sys_process_vm_readv"),
@@ -399,6 +403,7 @@ pub(super) static COPYING: &[Probe] = &[
                 at_most: ANY,
                 needs: None,
                 with: None,
+                by_kprobe: true,
             },
         ],
     ),
@@ -407,7 +412,7 @@ pub(super) static COPYING: &[Probe] = &[
         "bytes copied into another process' memory",
         &[ProcessVm],
         &[
-            Hook { at_least: 7, ..returns("process_vm_rw", &[]) },
+            Hook { at_least: 7, by_kprobe: false, ..returns("process_vm_rw", &[]) },
             Hook {
                 program: "process_vm_writev",
                 place: Place::Return("__x64_sys_process_vm_writev"),
@@ -416,6 +421,7 @@ pub(super) static COPYING: &[Probe] = &[
                 at_most: ANY,
                 needs: None,
                 with: None,
+                by_kprobe: true,
             },
         ],
     ),
@@ -424,9 +430,15 @@ pub(super) static COPYING: &[Probe] = &[
         "bytes copied into the rings of AF_XDP sockets, on the account of their owner",
         &[AfXdp],
         &[
-            Hook { program: "xsk_rcv_sized", at_least: 3, at_most: 3, ..returns("__xsk_rcv", XDP) },
-            Hook { program: "xsk_rcv", at_most: 2, ..returns("__xsk_rcv", XDP) },
-            Hook { at_most: 2, ..returns("xsk_generic_rcv", XDP) },
+            Hook {
+                program: "xsk_rcv_sized",
+                by_kprobe: false,
+                at_least: 3,
+                at_most: 3,
+                ..returns("__xsk_rcv", XDP)
+            },
+            Hook { program: "xsk_rcv", at_most: 2, by_kprobe: false, ..returns("__xsk_rcv", XDP) },
+            Hook { at_most: 2, by_kprobe: false, ..returns("xsk_generic_rcv", XDP) },
         ],
     ),
     newer(

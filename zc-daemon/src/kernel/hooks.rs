@@ -3,10 +3,9 @@
 //! A new probe is a new file in `zc-ebpf/src/probes` and a new row here. Hooks
 //! stand best first; the first that attaches is used.
 
-use std::fmt;
-
 use zc_common::flow::Route;
 
+use super::btf::Btf;
 use super::copying::{COPYING, returns};
 
 /// Something measured.
@@ -69,6 +68,9 @@ pub struct Hook {
     pub needs: Option<Need>,
     /// A second program that is attached with it, or the hook will not do.
     pub with: Option<&'static Hook>,
+    /// Whether a function can be hooked by kprobes as well; the programs have the name of
+    /// this one, with `_kprobe` and, on its return, `_kretprobe` after it.
+    pub by_kprobe: bool,
 }
 
 /// Something that a kernel must have.
@@ -86,6 +88,15 @@ impl Need {
     pub const fn name(self) -> &'static str {
         match self {
             Self::Function(name) | Self::Enumerator(_, name) => name,
+        }
+    }
+
+    /// Whether a kernel of these types has it.
+    #[must_use]
+    pub fn is_met(self, types: &Btf) -> bool {
+        match self {
+            Self::Function(name) => types.has_function(name),
+            Self::Enumerator(enumeration, name) => types.enumerator(enumeration, name).is_some(),
         }
     }
 }
@@ -112,19 +123,10 @@ impl Place {
 }
 
 impl Hook {
-    /// Every program of this hook.
-    pub fn programs(&'static self) -> impl Iterator<Item = &'static Hook> {
-        std::iter::once(self).chain(self.with)
-    }
-}
-
-impl fmt::Display for Hook {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.place {
-            Place::Tracepoint(name) => write!(f, "tp_btf/{name}"),
-            Place::Entry(name) => write!(f, "fentry/{name}"),
-            Place::Return(name) => write!(f, "fexit/{name}"),
-        }
+    /// Whether it is on a function, not on a tracepoint.
+    #[must_use]
+    pub const fn is_on_function(&self) -> bool {
+        !matches!(self.place, Place::Tracepoint(_))
     }
 }
 
@@ -146,6 +148,7 @@ const fn tracepoint(
         at_most: ANY,
         needs: None,
         with: None,
+        by_kprobe: false,
     }
 }
 
@@ -223,6 +226,7 @@ static COUNTING: &[Probe] = &[
         hooks: &[Hook {
             at_most: 4,
             needs: Some(Need::Enumerator("vm_fault_reason", "VM_FAULT_RETRY")),
+            by_kprobe: false,
             ..returns(FAULTS, &[(0, "vm_area_struct"), (3, "pt_regs")])
         }],
     },
@@ -270,9 +274,15 @@ static COUNTING: &[Probe] = &[
 
 #[cfg(test)]
 mod tests {
-    use std::collections::BTreeSet;
+    use std::{borrow::Cow, collections::BTreeSet};
 
-    use super::{super::breakpoints, *};
+    use super::{
+        super::{
+            breakpoints,
+            ladder::{By, Ladder, Rung},
+        },
+        *,
+    };
 
     /// What a probe takes off its own is known by the time it is attached.
     #[test]
@@ -287,6 +297,17 @@ mod tests {
     }
 
     #[test]
+    fn kprobes_come_last_or_alone() {
+        for probe in probes().filter(|probe| probe.sees_copies()) {
+            let by = |ladder| probe.ladder(ladder).map(|rung| rung.by).collect::<Vec<_>>();
+            let (best, alone) = (by(Ladder::Best), by(Ladder::Kprobes));
+            let some = probe.hooks.iter().any(|hook| hook.by_kprobe);
+            assert!(alone.is_empty() != some && alone.iter().all(|by| *by == By::Kprobe));
+            assert_eq!(best, [vec![By::Type; probe.hooks.len()], alone].concat(), "{}", probe.name);
+        }
+    }
+
+    #[test]
     fn names_are_unique() {
         let names: BTreeSet<_> = probes().map(|probe| probe.name).collect();
         assert_eq!(names.len(), probes().count());
@@ -295,12 +316,12 @@ mod tests {
     #[test]
     fn the_table_and_the_object_name_the_same_programs() {
         let object = aya_obj::Object::parse(super::super::object::BYTES).unwrap();
-        let built: BTreeSet<_> = object.programs.keys().map(String::as_str).collect();
-        let named = probes().flat_map(|probe| probe.hooks).flat_map(Hook::programs);
-        let hooked: BTreeSet<_> = named.map(|hook| hook.program).collect();
+        let built: BTreeSet<_> =
+            object.programs.keys().map(|name| Cow::from(name.as_str())).collect();
+        let named = probes().flat_map(|probe| probe.ladder(Ladder::Best)).flat_map(Rung::programs);
+        let mut named: BTreeSet<_> = named.map(|program| program.name).collect();
         // What an audit alone loads is in no row: it counts for nothing else.
-        assert!(!hooked.contains(breakpoints::PROGRAM));
-        let named = hooked.into_iter().chain([breakpoints::PROGRAM]).collect();
+        assert!(named.insert(breakpoints::PROGRAM.into()));
         assert_eq!(built, named);
     }
 }

@@ -1,11 +1,14 @@
 //! Loads the object into the running kernel and attaches its probes.
 
-use std::collections::HashMap;
+use std::{
+    collections::{HashMap, HashSet},
+    io,
+};
 
 use anyhow::{Context as _, Result, bail};
 use aya::{
     Ebpf, EbpfLoader,
-    programs::{BtfTracePoint, FEntry, FExit, Program, ProgramError},
+    programs::{self, BtfTracePoint, FEntry, FExit, KProbe, KProbeError, ProgramError},
     util::nr_cpus,
 };
 use aya_log::EbpfLogger;
@@ -14,7 +17,8 @@ use zc_common::slot::{Lost, Slot};
 use super::{
     btf::Btf,
     cpus,
-    hooks::{FAULTS, Hook, Need, Place, Probe, probes},
+    hooks::{FAULTS, Place, Probe, probes},
+    ladder::{By, Ladder, Program, Rung},
     misses::{self, Losses},
     object,
     settings::Settings,
@@ -31,15 +35,25 @@ const READER: &str = "sys_exit";
 /// there is no helper to tell the registers of the running thread (before 5.15).
 const BLIND: &str = "this locked-down kernel does not show which system call is under way";
 
+/// Why a kprobe is of no use where programs may not read the kernel's memory.
+const UNREADABLE: &str = "this locked-down kernel lets no kprobe read what arguments point to";
+
+/// The kernel's types, as zc and as aya reads them.
+#[derive(Clone, Copy)]
+struct Types<'a> {
+    own: &'a Btf,
+    aya: &'a aya::Btf,
+}
+
 /// What became of one probe.
 #[derive(Debug)]
 pub struct Attachment {
     /// The probe.
     pub probe: &'static Probe,
     /// The hook in use, if any.
-    pub hook: Option<&'static Hook>,
+    pub hook: Option<Rung>,
     /// Hooks that were tried first, and why they would not do.
-    pub refused: Vec<(&'static Hook, String)>,
+    pub refused: Vec<(Rung, String)>,
 }
 
 /// How large the maps are to be.
@@ -56,9 +70,15 @@ impl Attachment {
     #[must_use]
     pub fn is_missing(&self) -> bool {
         // Where it lies in lib/ it is there, but has no place for a hook.
-        let reasons = ["this kernel has no function", "Device or resource busy"];
-        let absent = |(_, why): &(&Hook, String)| reasons.iter().any(|reason| why.contains(reason));
-        self.hook.is_none() && self.probe.may_be_missing && self.refused.iter().all(absent)
+        let absent = |(rung, why): &(Rung, String)| {
+            let no_place = match rung.by {
+                By::Type => "Device or resource busy",
+                By::Kprobe => "Invalid argument",
+            };
+            ["this kernel has no function", no_place].iter().any(|reason| why.contains(reason))
+        };
+        let tried = !self.refused.is_empty();
+        self.hook.is_none() && self.probe.may_be_missing && tried && self.refused.iter().all(absent)
     }
 }
 
@@ -82,21 +102,20 @@ impl Kernel {
     /// # Errors
     ///
     /// If the kernel has no BTF, refuses the maps, or refuses an essential probe.
-    pub fn attach(sizes: Sizes) -> Result<Self> {
-        let types = Btf::from_running_kernel()?;
-        let settings = Settings::for_kernel(&types)?;
-        let kernel_btf = aya::Btf::from_sys_fs().context("cannot parse the kernel's BTF")?;
-        let mut loaded = Loaded::new(&settings, sizes, &types, &kernel_btf)?;
-        let mut reads_kernel = true;
+    pub fn attach(sizes: Sizes, ladder: Ladder) -> Result<Self> {
+        let own = Btf::from_running_kernel()?;
+        let settings = Settings::for_kernel(&own)?;
+        let aya = aya::Btf::from_sys_fs().context("cannot parse the kernel's BTF")?;
+        let types = Types { own: &own, aya: &aya };
+        let mut loaded = Loaded::new(&settings, sizes, ladder, types)?;
         if loaded.was_refused(READER) {
             let settings = settings.without_kernel_reads();
-            let blind = Loaded::new(&settings, sizes, &types, &kernel_btf)?;
+            let blind = Loaded::new(&settings, sizes, ladder, types)?;
             if !blind.was_refused(READER) {
-                loaded = blind;
-                reads_kernel = false;
+                loaded = Loaded { reads_kernel: false, ..blind };
             }
         }
-        loaded.attach(reads_kernel)
+        loaded.attach(ladder, types)
     }
 
     /// Passes on what the programs logged.
@@ -115,7 +134,7 @@ impl Kernel {
             Lost::ALL.iter().map(|reason| (reason.name(), own[reason.index()])).collect();
         let (mut recursion, mut recursion_copying, mut recursion_faults) = (0, 0, 0);
         for (name, program) in self.ebpf.programs() {
-            let sum = if matches!(program, Program::BtfTracePoint(_)) {
+            let sum = if matches!(program, programs::Program::BtfTracePoint(_)) {
                 &mut recursion
             } else if name == FAULTS {
                 &mut recursion_faults
@@ -133,26 +152,27 @@ impl Kernel {
     }
 }
 
-/// Loads one program and nothing else, into maps of the least size: is it to this
-/// kernel's verifier's taste?
+/// Loads the programs of each hook and attaches none, into maps of the least size: are they
+/// to this kernel's verifier's taste?
 ///
 /// # Errors
 ///
 /// If this kernel has nothing zc can stand on.
-pub fn load_alone(hook: &'static Hook) -> Result<Result<(), String>> {
-    let types = Btf::from_running_kernel()?;
-    let settings = Settings::for_kernel(&types)?;
-    let kernel_btf = aya::Btf::from_sys_fs().context("cannot parse the kernel's BTF")?;
-    let sizes = Sizes { threads: 1, pids: 1 };
-    let mut loaded = Loaded::maps_only(&settings, sizes)?;
-    Ok(loaded.load(hook, &types, &kernel_btf))
+pub fn load_each() -> Result<Vec<(Rung, Result<(), String>)>> {
+    let own = Btf::from_running_kernel()?;
+    let settings = Settings::for_kernel(&own)?;
+    let aya = aya::Btf::from_sys_fs().context("cannot parse the kernel's BTF")?;
+    let mut loaded = Loaded::maps_only(&settings, Sizes { threads: 1, pids: 1 })?;
+    let types = Types { own: &own, aya: &aya };
+    let rungs = probes().flat_map(|probe| probe.ladder(Ladder::Best));
+    Ok(rungs.map(|rung| (rung, loaded.load_rung(rung, types))).collect())
 }
 
 /// The same for the program of breakpoints, which only an audit loads.
 ///
 /// # Errors
 ///
-/// As [`load_alone`].
+/// As [`load_each`].
 pub fn load_breakpoint_alone() -> Result<Result<(), String>> {
     let settings = Settings::for_kernel(&Btf::from_running_kernel()?)?;
     let mut loaded = Loaded::maps_only(&settings, Sizes { threads: 1, pids: 1 })?;
@@ -160,28 +180,31 @@ pub fn load_breakpoint_alone() -> Result<Result<(), String>> {
     Ok(program.load().map_err(|error| sentence(&error)))
 }
 
-/// The object with its programs loaded, not yet attached.
+/// The object with its programs loaded, not yet attached. Those of kprobes are loaded when
+/// it is their turn.
 struct Loaded {
     ebpf: Ebpf,
     log: Log,
     reserved: u32,
-    /// Why a program could not be loaded, by name; those that could are absent.
+    reads_kernel: bool,
+    /// Why a hook's programs could not be loaded, by the name of its own; those that could
+    /// are absent.
     refusals: HashMap<&'static str, String>,
 }
 
 impl Loaded {
-    fn new(settings: &Settings, sizes: Sizes, types: &Btf, kernel: &aya::Btf) -> Result<Self> {
+    fn new(settings: &Settings, sizes: Sizes, ladder: Ladder, types: Types<'_>) -> Result<Self> {
         let mut loaded = Self::maps_only(settings, sizes)?;
-        let blind = |probe: &Probe| probe.sees_copies() && !settings.shows_the_call();
-        let hooks = probes().flat_map(|probe| probe.hooks.iter().map(move |hook| (probe, hook)));
-        let programs = hooks.flat_map(|(probe, hook)| hook.programs().map(move |p| (probe, p)));
-        for (probe, hook) in programs {
-            if blind(probe) {
-                loaded.refusals.insert(hook.program, BLIND.to_owned());
-            } else if !loaded.refusals.contains_key(hook.program)
-                && let Err(why) = loaded.load(hook, types, kernel)
+        let rungs = probes().flat_map(|probe| probe.ladder(ladder).map(move |rung| (probe, rung)));
+        for (probe, rung) in rungs.filter(|(_, rung)| rung.by == By::Type) {
+            let name = rung.hook.program;
+            let blind = probe.sees_copies() && !settings.shows_the_call();
+            if blind {
+                loaded.refusals.insert(name, BLIND.to_owned());
+            } else if !loaded.refusals.contains_key(name)
+                && let Err(why) = loaded.load_rung(rung, types)
             {
-                loaded.refusals.insert(hook.program, why);
+                loaded.refusals.insert(name, why);
             }
         }
         Ok(loaded)
@@ -207,35 +230,25 @@ impl Loaded {
             .context("the kernel refused zc's maps (for their size, see --threads)")?;
         // Taken now: a program that names the ring loads only while it is open.
         let log = EbpfLogger::init(&mut ebpf).context("the object has no ring for its log")?;
-        Ok(Self { ebpf, log, reserved, refusals: HashMap::new() })
+        let refusals = HashMap::new();
+        Ok(Self { ebpf, log, reserved, reads_kernel: true, refusals })
     }
 
-    /// Loads one program, if its place has the signature it is for.
-    fn load(&mut self, hook: &Hook, types: &Btf, kernel: &aya::Btf) -> Result<(), String> {
-        let (arguments, what) = match hook.place {
-            Place::Tracepoint(name) => (types.tracepoint(name), "tracepoint"),
-            Place::Entry(name) | Place::Return(name) => (types.function(name), "function"),
-        };
-        let name = hook.place.name();
-        let arguments = arguments.ok_or_else(|| format!("this kernel has no {what} {name}"))?;
-        let fits = (hook.at_least..=hook.at_most).contains(&arguments.len())
-            && hook
-                .arguments
-                .iter()
-                .all(|(position, structure)| arguments.get(*position) == Some(&Some(*structure)));
-        if !fits {
-            return Err(format!("the {what} has other arguments on this kernel"));
-        }
-        if let Some(needed) = hook.needs
-            && !has(types, needed)
-        {
-            let needed = needed.name();
-            return Err(format!("it would not see all it should, as on kernels with {needed}"));
-        }
-        let loaded = match hook.place {
-            Place::Tracepoint(_) => self.program::<BtfTracePoint>(hook)?.load(name, kernel),
-            Place::Entry(_) => self.program::<FEntry>(hook)?.load(name, kernel),
-            Place::Return(_) => self.program::<FExit>(hook)?.load(name, kernel),
+    /// Loads the programs of a rung, if its place has the signature they are for.
+    fn load_rung(&mut self, rung: Rung, types: Types<'_>) -> Result<(), String> {
+        rung.fits(types.own)?;
+        rung.programs().iter().try_for_each(|program| self.load(program, types.aya))
+    }
+
+    fn load(&mut self, program: &Program, types: &aya::Btf) -> Result<(), String> {
+        let name = program.place.name();
+        let loaded = match (program.by, program.place) {
+            (By::Kprobe, _) => self.program::<KProbe>(program)?.load(),
+            (By::Type, Place::Tracepoint(_)) => {
+                self.program::<BtfTracePoint>(program)?.load(name, types)
+            }
+            (By::Type, Place::Entry(_)) => self.program::<FEntry>(program)?.load(name, types),
+            (By::Type, Place::Return(_)) => self.program::<FExit>(program)?.load(name, types),
         };
         match loaded {
             Ok(()) | Err(ProgramError::AlreadyLoaded) => Ok(()),
@@ -243,26 +256,53 @@ impl Loaded {
         }
     }
 
-    /// The program of a hook, of the type that its place asks for.
-    fn program<'a, P>(&'a mut self, hook: &Hook) -> Result<&'a mut P, String>
+    /// A program of the object, of the type that its place asks for.
+    fn program<'a, P>(&'a mut self, program: &Program) -> Result<&'a mut P, String>
     where
-        &'a mut P: TryFrom<&'a mut Program, Error = ProgramError>,
+        &'a mut P: TryFrom<&'a mut programs::Program, Error = ProgramError>,
     {
-        let name = hook.program;
+        let Program { name, place, .. } = program;
         let program = self.ebpf.program_mut(name);
         let program = program.ok_or_else(|| format!("the object has no program {name}"))?;
-        program.try_into().map_err(|error| format!("{name} is no program for {hook}: {error}"))
+        program.try_into().map_err(|error| format!("{name} is no program for {place:?}: {error}"))
+    }
+
+    /// Attaches the programs of a rung: all of them or none.
+    fn attach_rung(&mut self, rung: Rung, types: Types<'_>) -> Result<(), String> {
+        match (rung.by, self.refusals.get(rung.hook.program)) {
+            (By::Type, Some(why)) => return Err(why.clone()),
+            (By::Type, None) => {}
+            (By::Kprobe, _) if !self.reads_kernel => return Err(UNREADABLE.to_owned()),
+            (By::Kprobe, _) => self.load_rung(rung, types)?,
+        }
+        let programs = rung.programs();
+        let attached = programs.iter().try_for_each(|program| self.attach_program(program));
+        if attached.is_err() {
+            programs.iter().for_each(|program| self.unload(program));
+        }
+        attached
+    }
+
+    /// Unloads a program, and so detaches it; one that cannot be was not attached either.
+    fn unload(&mut self, program: &Program) {
+        let _ = match self.ebpf.program_mut(&program.name) {
+            Some(programs::Program::KProbe(program)) => program.unload(),
+            Some(programs::Program::FEntry(program)) => program.unload(),
+            Some(programs::Program::FExit(program)) => program.unload(),
+            _ => Ok(()),
+        };
     }
 
     /// Attaches one loaded program.
-    fn attach_program(&mut self, hook: &Hook) -> Result<(), String> {
-        if let Some(why) = self.refusals.get(hook.program) {
-            return Err(why.clone());
-        }
-        let attached = match hook.place {
-            Place::Tracepoint(_) => self.program::<BtfTracePoint>(hook)?.attach().map(drop),
-            Place::Entry(_) => self.program::<FEntry>(hook)?.attach().map(drop),
-            Place::Return(_) => self.program::<FExit>(hook)?.attach().map(drop),
+    fn attach_program(&mut self, program: &Program) -> Result<(), String> {
+        let name = program.place.name();
+        let attached = match (program.by, program.place) {
+            (By::Kprobe, _) => self.program::<KProbe>(program)?.attach(name, 0).map(drop),
+            (By::Type, Place::Tracepoint(_)) => {
+                self.program::<BtfTracePoint>(program)?.attach().map(drop)
+            }
+            (By::Type, Place::Entry(_)) => self.program::<FEntry>(program)?.attach().map(drop),
+            (By::Type, Place::Return(_)) => self.program::<FExit>(program)?.attach().map(drop),
         };
         attached.map_err(|error| sentence(&error))
     }
@@ -274,77 +314,75 @@ impl Loaded {
     /// Attaches each probe to the first of its hooks that works. The order of
     /// the table matters, and who runs where must be known on every CPU before
     /// anything is charged.
-    fn attach(mut self, reads_kernel: bool) -> Result<Kernel> {
+    fn attach(mut self, ladder: Ladder, types: Types<'_>) -> Result<Kernel> {
         let map = |ebpf: &mut Ebpf, name: &str| {
             ebpf.take_map(name).with_context(|| format!("the object has no map {name}"))
         };
         let free = map(&mut self.ebpf, "FREE")?;
         let slot_of = map(&mut self.ebpf, "SLOT_OF")?;
-        let slots = Slots::new(&map(&mut self.ebpf, "SLOTS")?, &slot_of, free, self.reserved)?;
+        // Programs yet to be loaded name it by its descriptor: it stays open until then.
+        let all_slots = map(&mut self.ebpf, "SLOTS")?;
+        let slots = Slots::new(&all_slots, &slot_of, free, self.reserved)?;
         let losses = Losses::new(map(&mut self.ebpf, ".bss")?)?;
-        let mut attached = HashMap::new();
+        let mut attached = HashSet::new();
         let mut attachments: Vec<Attachment> = Vec::new();
         for probe in probes() {
-            let attachment = match without_what_it_needs(probe, &attachments) {
+            let rungs: Vec<_> = probe.ladder(ladder).collect();
+            let attachment = match without_what_it_needs(probe, &rungs, &attachments) {
                 Some(refused) => refused,
-                None => self.attach_probe(probe, &mut attached)?,
+                None => self.attach_probe(probe, &rungs, types, &mut attached)?,
             };
             attachments.push(attachment);
             if probe.tells_who_runs() {
                 cpus::visit_each();
             }
         }
-        let Self { ebpf, log, .. } = self;
+        let Self { ebpf, log, reads_kernel, .. } = self;
         Ok(Kernel { ebpf, log, slots, losses, attachments, reads_kernel })
     }
 
     fn attach_probe(
         &mut self,
         probe: &'static Probe,
-        attached: &mut HashMap<&'static str, ()>,
+        rungs: &[Rung],
+        types: Types<'_>,
+        attached: &mut HashSet<(&'static str, By)>,
     ) -> Result<Attachment> {
         let mut refused = Vec::new();
-        for hook in probe.hooks {
-            if attached.contains_key(hook.program) {
-                return Ok(Attachment { probe, hook: Some(hook), refused });
-            }
-            // What a hook needs beside its own program comes first.
-            let result = hook.with.map_or(Ok(()), |with| self.attach_program(with));
-            let result = result.and_then(|()| self.attach_program(hook));
+        for rung in rungs {
+            let key = (rung.hook.program, rung.by);
+            let result =
+                if attached.contains(&key) { Ok(()) } else { self.attach_rung(*rung, types) };
             match result {
                 Ok(()) => {
-                    attached.insert(hook.program, ());
-                    return Ok(Attachment { probe, hook: Some(hook), refused });
+                    attached.insert(key);
+                    return Ok(Attachment { probe, hook: Some(*rung), refused });
                 }
-                Err(why) => refused.push((hook, why)),
+                Err(why) => refused.push((*rung, why)),
             }
         }
         if probe.essential {
             let tried: Vec<_> =
-                refused.iter().map(|(hook, why)| format!("{hook}: {why}")).collect();
+                refused.iter().map(|(rung, why)| format!("{rung}: {why}")).collect();
             bail!("zc cannot work without the probe {}: {}", probe.name, tried.join("; "));
         }
         Ok(Attachment { probe, hook: None, refused })
     }
 }
 
-/// Whether the kernel has what a hook needs.
-fn has(types: &Btf, needed: Need) -> bool {
-    match needed {
-        Need::Function(name) => types.has_function(name),
-        Need::Enumerator(enumeration, name) => types.enumerator(enumeration, name).is_some(),
-    }
-}
-
 /// What becomes of a probe that takes the bytes of another one off its own, if that one
 /// is down: what it would count is too much.
-fn without_what_it_needs(probe: &'static Probe, attachments: &[Attachment]) -> Option<Attachment> {
+fn without_what_it_needs(
+    probe: &'static Probe,
+    rungs: &[Rung],
+    attachments: &[Attachment],
+) -> Option<Attachment> {
     let down = attachments.iter().find(|attachment| {
         let needed = probe.less.contains(&attachment.probe.name);
         needed && attachment.hook.is_none() && !attachment.is_missing()
     })?;
     let why = format!("the probe {} is down, whose bytes it takes off its own", down.probe.name);
-    let refused = probe.hooks.iter().map(|hook| (hook, why.clone())).collect();
+    let refused = rungs.iter().map(|rung| (*rung, why.clone())).collect();
     Some(Attachment { probe, hook: None, refused })
 }
 
@@ -368,6 +406,11 @@ fn sentence(error: &ProgramError) -> String {
             .find(|line| !line.is_empty() && !statistics.iter().any(|s| line.starts_with(s)))
             .unwrap_or("no log");
         return format!("the kernel refused to load it: {io_error} (verifier: {last})");
+    }
+    if let ProgramError::KProbeError(KProbeError::FileError { io_error, .. }) = error
+        && io_error.kind() == io::ErrorKind::NotFound
+    {
+        return "this kernel was built without kprobes".to_owned();
     }
     let mut line = error.to_string();
     let mut cause = std::error::Error::source(error);

@@ -1,8 +1,8 @@
 //! The edge to the kernel: the only user of `aya`, and of `unsafe`.
 //!
-//! [`hooks`] says what there is to attach, [`loader`] attaches it, [`slots`]
-//! reads what was charged; [`breakpoints`] and [`watch`] are the same for an audit. The engine sees none of this: it is handed
-//! [`zc_common::slot::Reading`]s.
+//! [`hooks`] says what there is to attach, [`ladder`] what by, [`loader`] attaches it,
+//! [`slots`] reads what was charged; [`breakpoints`] and [`watch`] are the same for an audit.
+//! The engine sees none of this: it is handed [`zc_common::slot::Reading`]s.
 
 pub mod breakpoints;
 pub mod btf;
@@ -10,6 +10,7 @@ pub mod capabilities;
 mod copying;
 mod cpus;
 pub mod hooks;
+pub mod ladder;
 pub mod loader;
 pub mod misses;
 pub mod object;

@@ -1,14 +1,11 @@
 //! Files in persistent memory that are used in place (DAX): reads and writes copy between
 //! it and what the call was given, without a page cache.
 
-use aya_ebpf::{
-    macros::{fentry, fexit},
-    programs::{FEntryContext, FExitContext},
-};
 use zc_common::slot::Slot;
 
 use super::sockets::{account, begin};
 use crate::{
+    call::{Call, Return},
     copies::{Way, of_file},
     iter::{Iter, Memory},
     threads,
@@ -18,62 +15,67 @@ use crate::{
 /// done by `copy_mc_to_kernel`, as faults do.
 const INTO_KERNEL: u64 = 1 << 63;
 
-/// Whether a copy by `copy_mc_to_kernel` is part of such a read.
+on_return! {
+    /// `ssize_t dax_iomap_rw(struct kiocb *iocb, struct iov_iter *iter,
+    /// const struct iomap_ops *ops)` (fs/dax.c): what it returns includes holes, which a
+    /// read fills with zeroes.
+    dax_iomap_rw(3) [0, 1] > begin_access => end_access;
+
+    /// `size_t dax_copy_to_iter(struct dax_device *dax_dev, pgoff_t pgoff, void *addr,
+    /// size_t bytes, struct iov_iter *i)` (drivers/dax/super.c): a piece of a read that is
+    /// no hole.
+    dax_copy_to_iter(5) [] => piece;
+}
+
+beside_return! {
+    dax_iomap_rw_entry => begin_access;
+}
+
+/// Whether a copy by `copy_mc_to_kernel` is part of a read into pages of the kernel's.
 #[inline(always)]
 pub(super) fn is_read(slot: *mut Slot) -> bool {
     // SAFETY: `slot` points into `SLOTS`; the word is its owner's own.
     unsafe { (*slot).within & INTO_KERNEL != 0 }
 }
 
-/// `ssize_t dax_iomap_rw(struct kiocb *iocb, struct iov_iter *iter,
-/// const struct iomap_ops *ops)` (fs/dax.c).
-#[fentry(function = "dax_iomap_rw")]
-pub fn dax_iomap_rw_entry(ctx: FEntryContext) -> i32 {
+#[inline(always)]
+fn begin_access(call: &impl Call) {
     begin();
-    // SAFETY: a typed `iov_iter` pointer: the loader checks the prototype.
-    let iter = unsafe { Iter::new(ctx.arg(1)) };
-    if !iter.is_source()
-        && iter.memory() != Memory::User
+    let iter = call.argument(1);
+    if !Iter::is_source(call, iter)
+        && Iter::memory(call, iter) != Memory::User
         && let Some(slot) = threads::running()
     {
         // SAFETY: as in `is_read`.
         unsafe { (*slot).within = INTO_KERNEL };
     }
-    0
 }
 
-/// The same: what it returns includes holes, which a read fills with zeroes.
-#[fexit(function = "dax_iomap_rw")]
-pub fn dax_iomap_rw(ctx: FExitContext) -> i32 {
-    let returned: i64 = ctx.arg(3);
-    // SAFETY: as on entry.
-    let iter = unsafe { Iter::new(ctx.arg(1)) };
+#[inline(always)]
+fn end_access(call: &impl Return) {
+    let (kiocb, iter, returned) = (call.argument(0), call.argument(1), call.returned() as i64);
     // Before 6.5 a splice reads into a pipe, which takes a copy of what is no page.
-    let memory = match iter.memory() {
+    let memory = match Iter::memory(call, iter) {
         Memory::None => Memory::Kernel,
         memory => memory,
     };
-    if iter.is_source() {
-        of_file(Way::Write, ctx.arg(0), memory, returned);
-    } else {
-        of_file(Way::Read, ctx.arg(0), memory, returned.min(copied()));
+    if Iter::is_source(call, iter) {
+        of_file(call, Way::Write, kiocb, memory, returned);
+    } else if let Some(copied) = copied() {
+        of_file(call, Way::Read, kiocb, memory, returned.min(copied));
     }
     begin();
-    0
 }
 
-/// Bytes that the read under way has copied.
+/// Bytes that the read under way has copied; none if some were not seen.
 #[inline(always)]
-fn copied() -> i64 {
+fn copied() -> Option<i64> {
     // SAFETY: as in `is_read`.
-    threads::running().map_or(0, |slot| unsafe { (*slot).within & !INTO_KERNEL } as i64)
+    let within = threads::running().map_or(0, |slot| unsafe { (*slot).within } & !INTO_KERNEL);
+    (within < Slot::UNSEEN).then_some(within as i64)
 }
 
-/// `size_t dax_copy_to_iter(struct dax_device *dax_dev, pgoff_t pgoff, void *addr,
-/// size_t bytes, struct iov_iter *i)` (drivers/dax/super.c): a piece of a read that is no
-/// hole.
-#[fexit(function = "dax_copy_to_iter")]
-pub fn dax_copy_to_iter(ctx: FExitContext) -> i32 {
-    account(ctx.arg(5));
-    0
+#[inline(always)]
+fn piece(call: &impl Return) {
+    account(call.returned() as i64);
 }

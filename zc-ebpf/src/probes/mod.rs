@@ -1,5 +1,8 @@
 //! One file a probe; the daemon's table of hooks names the programs.
 
+#[macro_use]
+mod programs;
+
 mod af_xdp;
 mod bounce;
 mod breakpoint;

@@ -4,106 +4,85 @@
 //! splice does not come here either; before, it comes with a pipe as iterator, and
 //! links pages.
 
-use aya_ebpf::{macros::fexit, programs::FExitContext};
 use zc_common::fallback::Reason;
 
 use crate::{
+    call::Return,
     copies::{Way, of_file, of_sink, of_user},
     iter::{Iter, Memory},
-    memory::returned,
     settings::ARITY_IOMAP_WRITE,
 };
 
-/// What the iterator at `position` walks over.
+on_return! {
+    /// `ssize_t filemap_read(struct kiocb *iocb, struct iov_iter *iter,
+    /// ssize_t already_read)`, since 5.14 (mm/filemap.c): returns what was read before and
+    /// now together.
+    filemap_read(3) [0, 1, 2] => filemap;
+
+    /// The same, to 5.13.
+    generic_file_buffered_read(3) [0, 1, 2] => filemap;
+
+    /// `ssize_t shmem_file_read_iter(struct kiocb *iocb, struct iov_iter *to)`
+    /// (mm/shmem.c).
+    shmem_file_read_iter(2) [0, 1] => read;
+
+    /// `ssize_t hugetlbfs_read_iter(struct kiocb *iocb, struct iov_iter *to)`
+    /// (fs/hugetlbfs/inode.c).
+    hugetlbfs_read_iter(2) [0, 1] => read;
+
+    /// `ssize_t seq_read_iter(struct kiocb *iocb, struct iov_iter *iter)`
+    /// (fs/seq_file.c): procfs, sysfs and the like.
+    seq_read_iter(2) [0, 1] => read;
+
+    /// `ssize_t get_random_bytes_user(struct iov_iter *iter)`, since 5.19
+    /// (drivers/char/random.c).
+    get_random_bytes_user(1) [0] => random;
+
+    /// `ssize_t generic_perform_write(struct kiocb *iocb, struct iov_iter *i)`, since 5.18
+    /// (mm/filemap.c).
+    generic_perform_write(2) [0, 1] => write;
+
+    /// `ssize_t generic_perform_write(struct file *file, struct iov_iter *i, loff_t pos)`, to
+    /// 5.17: whether the call waits is not known, but only an io_uring writes from pages
+    /// that are a process' own.
+    generic_perform_write_file(3) [1] => write_file;
+
+    /// `ssize_t iomap_file_buffered_write(struct kiocb *iocb, struct iov_iter *i, ...)`
+    /// (fs/iomap/buffered-io.c): three arguments to 6.9, four to 6.16, then five.
+    iomap_file_buffered_write(ARITY_IOMAP_WRITE.load()) [0, 1] => write;
+}
+
 #[inline(always)]
-fn memory(ctx: &FExitContext, position: usize) -> Memory {
-    // SAFETY: a typed `iov_iter` pointer: the loader checks the prototype.
-    unsafe { Iter::new(ctx.arg(position)) }.memory()
-}
-
-/// `ssize_t filemap_read(struct kiocb *iocb, struct iov_iter *iter,
-/// ssize_t already_read)`, since 5.14 (mm/filemap.c): returns what was read before and
-/// now together.
-#[fexit(function = "filemap_read")]
-pub fn filemap_read(ctx: FExitContext) -> i32 {
-    filemap(&ctx);
-    0
-}
-
-/// The same, to 5.13.
-#[fexit(function = "generic_file_buffered_read")]
-pub fn generic_file_buffered_read(ctx: FExitContext) -> i32 {
-    filemap(&ctx);
-    0
+fn filemap(call: &impl Return) {
+    let before = call.argument(2) as i64;
+    file(call, Way::Read, call.returned() as i64 - before);
 }
 
 #[inline(always)]
-fn filemap(ctx: &FExitContext) {
-    let (before, returned): (i64, i64) = (ctx.arg(2), ctx.arg(3));
-    of_file(Way::Read, ctx.arg(0), memory(ctx, 1), returned - before);
+fn read(call: &impl Return) {
+    file(call, Way::Read, call.returned() as i64);
 }
 
-/// `ssize_t shmem_file_read_iter(struct kiocb *iocb, struct iov_iter *to)`
-/// (mm/shmem.c).
-#[fexit(function = "shmem_file_read_iter")]
-pub fn shmem_file_read_iter(ctx: FExitContext) -> i32 {
-    of_file(Way::Read, ctx.arg(0), memory(&ctx, 1), ctx.arg(2));
-    0
+#[inline(always)]
+fn write(call: &impl Return) {
+    file(call, Way::Write, call.returned() as i64);
 }
 
-/// `ssize_t hugetlbfs_read_iter(struct kiocb *iocb, struct iov_iter *to)`
-/// (fs/hugetlbfs/inode.c).
-#[fexit(function = "hugetlbfs_read_iter")]
-pub fn hugetlbfs_read_iter(ctx: FExitContext) -> i32 {
-    of_file(Way::Read, ctx.arg(0), memory(&ctx, 1), ctx.arg(2));
-    0
+/// A call that begins with a `struct kiocb` and a `struct iov_iter`.
+#[inline(always)]
+fn file(call: &impl Return, way: Way, bytes: i64) {
+    of_file(call, way, call.argument(0), Iter::memory(call, call.argument(1)), bytes);
 }
 
-/// `ssize_t seq_read_iter(struct kiocb *iocb, struct iov_iter *iter)`
-/// (fs/seq_file.c): procfs, sysfs and the like.
-#[fexit(function = "seq_read_iter")]
-pub fn seq_read_iter(ctx: FExitContext) -> i32 {
-    of_file(Way::Read, ctx.arg(0), memory(&ctx, 1), ctx.arg(2));
-    0
-}
-
-/// `ssize_t get_random_bytes_user(struct iov_iter *iter)`, since 5.19
-/// (drivers/char/random.c).
-#[fexit(function = "get_random_bytes_user")]
-pub fn get_random_bytes_user(ctx: FExitContext) -> i32 {
-    if memory(&ctx, 0) == Memory::User {
-        of_user(Way::Read, ctx.arg(1));
+#[inline(always)]
+fn random(call: &impl Return) {
+    if Iter::memory(call, call.argument(0)) == Memory::User {
+        of_user(Way::Read, call.returned() as i64);
     }
-    0
 }
 
-/// `ssize_t generic_perform_write(struct kiocb *iocb, struct iov_iter *i)`, since 5.18
-/// (mm/filemap.c).
-#[fexit(function = "generic_perform_write")]
-pub fn generic_perform_write(ctx: FExitContext) -> i32 {
-    of_file(Way::Write, ctx.arg(0), memory(&ctx, 1), ctx.arg(2));
-    0
-}
-
-/// `ssize_t generic_perform_write(struct file *file, struct iov_iter *i, loff_t pos)`, to
-/// 5.17: whether the call waits is not known, but only an io_uring writes from pages
-/// that are a process' own.
-#[fexit(function = "generic_perform_write")]
-pub fn generic_perform_write_file(ctx: FExitContext) -> i32 {
-    of_sink(Way::Write, memory(&ctx, 1), 0, ctx.arg(3), Reason::FileSink);
-    0
-}
-
-/// `ssize_t iomap_file_buffered_write(struct kiocb *iocb, struct iov_iter *i, ...)`
-/// (fs/iomap/buffered-io.c): three arguments to 6.9, four to 6.16, then five.
-#[fexit(function = "iomap_file_buffered_write")]
-pub fn iomap_file_buffered_write(ctx: FExitContext) -> i32 {
-    let returned = match ARITY_IOMAP_WRITE.load() {
-        3 => returned::<3>(&ctx),
-        4 => returned::<4>(&ctx),
-        5 => returned::<5>(&ctx),
-        _ => 0,
-    };
-    of_file(Way::Write, ctx.arg(0), memory(&ctx, 1), returned as i64);
-    0
+#[inline(always)]
+fn write_file(call: &impl Return) {
+    let memory = Iter::memory(call, call.argument(1));
+    of_sink(Way::Write, memory, 0, call.returned() as i64, Reason::FileSink);
 }

@@ -2,11 +2,15 @@
 
 use aya_ebpf::{macros::fexit, programs::FExitContext};
 
-use crate::copies::{Way, of_user};
+use crate::{
+    call::Return,
+    copies::{Way, of_user},
+};
 
 /// `ssize_t process_vm_rw(pid_t pid, const struct iovec __user *lvec, unsigned long
 /// liovcnt, const struct iovec __user *rvec, unsigned long riovcnt, unsigned long flags,
-/// int vm_write)` (mm/process_vm_access.c).
+/// int vm_write)` (mm/process_vm_access.c). The last one lies on the stack, where a kprobe
+/// does not look.
 #[fexit(function = "process_vm_rw")]
 pub fn process_vm_rw(ctx: FExitContext) -> i32 {
     let way = if ctx.arg::<i32>(6) == 0 { Way::Read } else { Way::Write };
@@ -14,17 +18,21 @@ pub fn process_vm_rw(ctx: FExitContext) -> i32 {
     0
 }
 
-/// `long __x64_sys_process_vm_readv(const struct pt_regs *regs)`: where a function of
-/// seven arguments cannot be hooked (x86 before 6.6).
-#[fexit(function = "__x64_sys_process_vm_readv")]
-pub fn process_vm_readv(ctx: FExitContext) -> i32 {
-    of_user(Way::Read, ctx.arg(1));
-    0
+on_return! {
+    /// `long __x64_sys_process_vm_readv(const struct pt_regs *regs)`: where a function of
+    /// seven arguments cannot be hooked (x86 before 6.6; by kprobes).
+    process_vm_readv(1) [] => read;
+
+    /// `long __x64_sys_process_vm_writev(const struct pt_regs *regs)`: as above.
+    process_vm_writev(1) [] => write;
 }
 
-/// `long __x64_sys_process_vm_writev(const struct pt_regs *regs)`: as above.
-#[fexit(function = "__x64_sys_process_vm_writev")]
-pub fn process_vm_writev(ctx: FExitContext) -> i32 {
-    of_user(Way::Write, ctx.arg(1));
-    0
+#[inline(always)]
+fn read(call: &impl Return) {
+    of_user(Way::Read, call.returned() as i64);
+}
+
+#[inline(always)]
+fn write(call: &impl Return) {
+    of_user(Way::Write, call.returned() as i64);
 }

@@ -12,7 +12,7 @@ use zc_common::{
 };
 
 use crate::{
-    charge, checked, copies, task, threads,
+    charge, checked, copies, frames, task, threads,
     transfer::{self, Call},
 };
 
@@ -63,6 +63,7 @@ fn count(slot: *mut Slot, number: u32, registers: *const pt_regs, returned: u64)
         return;
     }
     charge::add(slot, Counter::syscall_at(look_up(&CLASSES, number) as usize), 1);
+    frames::close(slot);
     let moved = moved(io, registers, returned);
     if moved.is_some() || charge::is_noted(slot) {
         let (flow, bytes) = moved.map_or((NO_FLOW, 0), |(flow, bytes)| (flow as u64, bytes));
