@@ -46,6 +46,7 @@ pub fn version() -> (u32, u32) {
 pub fn first_with(case: &str) -> Option<(u32, u32)> {
     match case {
         "uring-send-zc" | "uring-send-zc-veth" => Some((6, 0)),
+        "uring-deferred-read" => Some((6, 1)),
         "splice-zero-pipe" => Some((6, 5)),
         _ => None,
     }
@@ -159,6 +160,9 @@ pub fn has_no(probe: &str) -> bool {
         "copy_fuse" | "copy_fuse_write" => !fuse_is_built_in(),
         "copy_zerocopy_receive" => version() < (6, 18),
         "copy_receive_sum" => version() < (6, 8),
+        "ring_hand_over" => version() < (6, 1) || version() >= (7, 0),
+        "ring_hand_over_local" => version() < (7, 0),
+        "ring_hand_over_normal" => version() < (6, 2) || ((6, 13)..(7, 0)).contains(&version()),
         "path_names" => version() < (7, 1),
         "socket_splice" => version() < (6, 5),
         "socket_sendpage" => version() >= (6, 5),

@@ -174,14 +174,9 @@ fn a_self_test_finds_every_route_exact() {
         }
         for (route, verdict) in tested["routes"].as_object().unwrap() {
             let shown = &report["route_coverage"][route];
-            assert!(shown == "inferred" || shown == verdict || lost || is_partly(route));
+            assert!(shown == "inferred" || shown == verdict || lost);
         }
     }
-}
-
-/// Whether a hook of the route cannot be attached here, and others can.
-fn is_partly(route: &str) -> bool {
-    route == "copy_file_range" && !kernel::shows_numbers()
 }
 
 /// The quality of each route, as the daemon shows it.
@@ -216,11 +211,7 @@ fn every_route_is_marked_and_exact_only_by_a_self_test() {
     for route in routes {
         let name = route.name();
         let tested = REFERENCES.iter().flat_map(|row| row.parts).any(|part| part.route == *route);
-        let wanted = match (tested && kernel::hooks_functions(), is_partly(name)) {
-            (true, false) => "exact",
-            (true, true) => "bounded",
-            (false, _) => untested(name),
-        };
+        let wanted = if tested && kernel::hooks_functions() { "exact" } else { untested(name) };
         // What the kernel skipped was tried again, a few times.
         let unsure = missed > 0 && with[name] == "unverified";
         assert!(with[name] == wanted || unsure, "{name}: {with:?}");

@@ -25,6 +25,7 @@ pub fn add(slot: *mut Slot, counter: Counter, amount: u64) {
 
 /// What probes saw of the bytes of a call.
 #[derive(Clone, Copy, Default)]
+#[repr(C)]
 pub struct Evidence {
     /// Bytes copied.
     pub seen: u64,

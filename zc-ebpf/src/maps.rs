@@ -14,6 +14,8 @@ use zc_common::{
     slot::{CpuState, Sender, Slot},
 };
 
+use crate::charge::Evidence;
+
 /// `BPF_F_MMAPABLE`: the daemon reads it by memory, without a system call.
 const MMAPABLE: usize = 1 << 10;
 
@@ -32,6 +34,11 @@ pub static FREE: Queue<u32, 1> = Queue::new();
 /// Who sent what a `struct ubuf_info` stands for, by its address.
 #[btf_map]
 pub static OWNERS: LruHashMap<u64, Sender, 16384> = LruHashMap::new();
+
+/// What a worker of an io_uring saw of a request that another thread will complete, by
+/// the address of the request.
+#[btf_map]
+pub static HANDED: LruHashMap<u64, Evidence, 4096> = LruHashMap::new();
 
 /// What an audit counts: its entries are made by the daemon, so that nothing is
 /// inserted while an exception is handled. Empty unless there is an audit.

@@ -267,6 +267,7 @@ pub static CASES: &[Case] = &[
     rings::DIRECT_READ,
     rings::SPLICE,
     rings::TEE,
+    rings::DEFERRED_READ,
     rings::POLLED_READ,
     rings::POLLED_SEND_RECV,
     rings::NOTHING,

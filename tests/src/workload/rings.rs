@@ -75,6 +75,11 @@ pub(super) const TEE: Case = Case::new("uring-tee", no_files, tee, |params| {
 pub(super) const POLLED_READ: Case =
     Case::new("uring-sqpoll-read", input, polled_read, expect_read).needs(NEEDS_POLLED_RINGS);
 
+/// One thread does them, and another one says so.
+pub(super) const DEFERRED_READ: Case =
+    Case::new("uring-deferred-read", input, deferred_read, expect_read)
+        .needs("Linux 6.1, and io_uring enabled");
+
 pub(super) const POLLED_SEND_RECV: Case =
     Case::new("uring-sqpoll-send-recv", no_files, polled_send_recv, expect_send_recv)
         .needs(NEEDS_POLLED_RINGS);
@@ -107,6 +112,11 @@ fn expect_send_zero_copy(params: &Params) -> Expected {
         .copies_in_truth("io_uring", "in_kernel", params)
         .falls_back("io_uring", "receiver", params)
         .receives(params)
+}
+
+fn deferred_read(params: &Params) -> Result<()> {
+    let ring = requires(Ring::deferred(), libc::EINVAL, "IORING_SETUP_DEFER_TASKRUN")?;
+    read_by(opened(ring)?, params)
 }
 
 fn new_ring() -> Result<Ring> {

@@ -252,6 +252,7 @@ impl Loaded {
         };
         match loaded {
             Ok(()) | Err(ProgramError::AlreadyLoaded) => Ok(()),
+            Err(error) if is_nowhere(&error) => Err(nowhere(program)),
             Err(error) => Err(sentence(&error)),
         }
     }
@@ -304,7 +305,11 @@ impl Loaded {
             (By::Type, Place::Entry(_)) => self.program::<FEntry>(program)?.attach().map(drop),
             (By::Type, Place::Return(_)) => self.program::<FExit>(program)?.attach().map(drop),
         };
-        attached.map_err(|error| sentence(&error))
+        attached.map_err(
+            |error| {
+                if is_nowhere(&error) { nowhere(program) } else { sentence(&error) }
+            },
+        )
     }
 
     fn was_refused(&self, program: &str) -> bool {
@@ -368,6 +373,24 @@ impl Loaded {
         }
         Ok(Attachment { probe, hook: None, refused })
     }
+}
+
+/// Whether the kernel has the types of a function, but no address for it.
+fn is_nowhere(error: &ProgramError) -> bool {
+    let mut cause: Option<&(dyn std::error::Error + 'static)> = Some(error);
+    while let Some(error) = cause {
+        if error.downcast_ref::<io::Error>().is_some_and(|e| e.kind() == io::ErrorKind::NotFound) {
+            return true;
+        }
+        cause = error.source();
+    }
+    false
+}
+
+/// Why a function that is nowhere cannot be hooked.
+fn nowhere(program: &Program) -> String {
+    let name = program.place.name();
+    format!("this kernel has no function {name}: the compiler made it a part of its callers")
 }
 
 /// What becomes of a probe that takes the bytes of another one off its own, if that one

@@ -3,7 +3,7 @@
 use std::io;
 use std::os::fd::{AsFd, AsRawFd};
 
-use io_uring::squeue::Entry;
+use io_uring::squeue::{self, Entry};
 use io_uring::types::Fd;
 use io_uring::{IoUring, cqueue, opcode};
 
@@ -12,12 +12,14 @@ pub(in crate::workload) struct Ring {
     ring: IoUring,
     /// Completions that announce the end of a zero-copy send.
     notices: u64,
+    /// What every request is asked for with.
+    flags: squeue::Flags,
 }
 
 impl Ring {
     /// `io_uring_setup(2)`, which maps the ring's own descriptor.
     pub(in crate::workload) fn new() -> io::Result<Self> {
-        Ok(Self { ring: IoUring::new(8)?, notices: 0 })
+        Ok(Self { ring: IoUring::new(8)?, notices: 0, flags: squeue::Flags::empty() })
     }
 
     /// A ring whose requests a kernel thread of this process takes and does
@@ -25,7 +27,15 @@ impl Ring {
     pub(in crate::workload) fn polled() -> io::Result<Self> {
         // Milliseconds until the thread sleeps for want of requests.
         const IDLE: u32 = 1;
-        Ok(Self { ring: IoUring::builder().setup_sqpoll(IDLE).build(8)?, notices: 0 })
+        let ring = IoUring::builder().setup_sqpoll(IDLE).build(8)?;
+        Ok(Self { ring, notices: 0, flags: squeue::Flags::empty() })
+    }
+
+    /// A ring whose requests a worker does (`IOSQE_ASYNC`), and whose completions this
+    /// thread posts itself, later (`IORING_SETUP_DEFER_TASKRUN`, Linux 6.1).
+    pub(in crate::workload) fn deferred() -> io::Result<Self> {
+        let ring = IoUring::builder().setup_single_issuer().setup_defer_taskrun().build(8)?;
+        Ok(Self { ring, notices: 0, flags: squeue::Flags::ASYNC })
     }
 
     /// Registers `buffer` as the fixed buffer 0.
@@ -176,6 +186,7 @@ impl Ring {
     ///
     /// The memory the request refers to must be valid until this returns.
     unsafe fn complete(&mut self, entry: Entry) -> io::Result<usize> {
+        let entry = entry.flags(self.flags);
         // SAFETY: the caller keeps the memory valid until the result is here.
         unsafe { self.ring.submission().push(&entry) }.map_err(io::Error::other)?;
         self.ring.submit()?;
