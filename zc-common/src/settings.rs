@@ -78,6 +78,7 @@ macro_rules! kernel_fields {
             FUSE_COPY_PIPE: "fuse_copy_state", "pipebufs";
             IO_KIOCB_OPCODE: "io_kiocb", "opcode";
             IO_KIOCB_FILE: "io_kiocb", "file";
+            IO_KIOCB_WORK: "io_kiocb", "work";
             IO_URING_CQE_RES: "io_uring_cqe", "res";
             VMA_OPS: "vm_area_struct", "vm_ops";
         }

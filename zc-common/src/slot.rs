@@ -53,6 +53,8 @@ pub struct Slot {
     pub seen: u64,
     /// Bytes seen passed on by reference during the system call under way.
     pub linked: u64,
+    /// The address of the io_uring request under way, if the thread is a worker of rings.
+    pub request: u64,
     /// Bytes whose size the kernel checked before copying them to user memory, and from
     /// it, during the system call under way: an entry of [`Checked::ALL`].
     pub checked: [u64; Checked::COUNT],
@@ -68,7 +70,7 @@ pub struct Slot {
 
 const HEADER: usize = 7;
 /// Words that only the programs use.
-const SCRATCH: usize = 5 + Checked::COUNT + Slot::FRAMES * Frame::WORDS;
+const SCRATCH: usize = 6 + Checked::COUNT + Slot::FRAMES * Frame::WORDS;
 
 impl Slot {
     /// How many words a slot has.

@@ -10,7 +10,7 @@ use zc_common::{
     slot::{Lost, Slot},
 };
 
-use crate::threads::cpu;
+use crate::{rings, threads::cpu};
 
 /// Adds `amount` to one counter of `slot`.
 #[inline(always)]
@@ -130,6 +130,7 @@ pub fn copied(slot: *mut Slot, route: u8, direction: Direction, bytes: u64) {
     copied_aside(slot, route, direction, bytes);
     // SAFETY: as in `add`.
     unsafe { (*slot).seen += bytes };
+    rings::keep(slot, bytes, 0);
 }
 
 /// The same, for a copy that is not of what the system call under way moves.

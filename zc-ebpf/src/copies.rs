@@ -16,7 +16,7 @@ use crate::{
     charge,
     descriptor::File,
     iter::Memory,
-    memory,
+    memory, rings,
     settings::{FILE_FLAGS, KIOCB_COMPLETE, KIOCB_FILE},
     task::{self, Context},
     threads,
@@ -53,6 +53,7 @@ pub fn link(bytes: i64) {
     {
         // SAFETY: `slot` points into `SLOTS`; the word is its owner's own.
         unsafe { (*slot).linked += bytes as u64 };
+        rings::keep(slot, 0, bytes as u64);
     }
 }
 

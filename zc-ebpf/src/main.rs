@@ -24,6 +24,7 @@ mod maps;
 mod memory;
 mod owners;
 mod probes;
+mod rings;
 mod settings;
 mod task;
 mod threads;

@@ -35,8 +35,8 @@ pub static FREE: Queue<u32, 1> = Queue::new();
 #[btf_map]
 pub static OWNERS: LruHashMap<u64, Sender, 16384> = LruHashMap::new();
 
-/// What a worker of an io_uring saw of a request that another thread will complete, by
-/// the address of the request.
+/// What a worker of an io_uring saw of a request, which another thread may complete, by the
+/// address of the request.
 #[btf_map]
 pub static HANDED: LruHashMap<u64, Evidence, 4096> = LruHashMap::new();
 

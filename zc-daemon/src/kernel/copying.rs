@@ -115,11 +115,6 @@ const fn buffers(function: &'static str) -> Hook {
     Hook { at_least: 4, arguments: &[(0, "sk_buff")], ..enters(function, function) }
 }
 
-/// A program on the entry of a function of `(struct io_kiocb *, ...)`.
-const fn requests(program: &'static str, function: &'static str) -> Hook {
-    Hook { at_least: 1, arguments: &[(0, "io_kiocb")], ..enters(program, function) }
-}
-
 static ENTRY_OF_NAMES: Hook = enters("do_getname_entry", "do_getname");
 
 /// Every probe that sees copies.
@@ -431,22 +426,14 @@ pub(super) static COPYING: &[Probe] = &[
         ],
     ),
     newer(
-        "ring_hand_over",
-        "what a worker of an io_uring saw of a request that another thread completes",
+        "ring_worker",
+        "which request a worker of an io_uring does, as another thread may complete it",
         &[IoUring],
-        &[requests("ring_hand_over", "__io_req_task_work_add")],
-    ),
-    newer(
-        "ring_hand_over_local",
-        "the same, where only a part of it can be seen",
-        &[IoUring],
-        &[requests("ring_hand_over_local", "io_req_local_work_add")],
-    ),
-    newer(
-        "ring_hand_over_normal",
-        "the same, of its other part",
-        &[IoUring],
-        &[requests("ring_hand_over_normal", "io_req_normal_work_add")],
+        &[Hook {
+            at_least: 1,
+            arguments: &[(0, "io_wq_work")],
+            ..enters("ring_worker", "io_wq_submit_work")
+        }],
     ),
     newer(
         "copy_af_xdp",

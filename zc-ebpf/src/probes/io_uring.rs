@@ -11,38 +11,22 @@ use crate::{
     call::Call,
     charge, checked,
     descriptor::File,
-    maps::HANDED,
-    memory,
-    settings::{IO_KIOCB_FILE, IO_KIOCB_OPCODE, IO_URING_CQE_RES},
-    task::{self, Context},
+    memory, rings,
+    settings::{IO_KIOCB_FILE, IO_KIOCB_OPCODE, IO_KIOCB_WORK, IO_URING_CQE_RES},
     threads,
 };
 
 on_entry! {
-    /// `void __io_req_task_work_add(struct io_kiocb *req, unsigned flags)`
-    /// (io_uring/io_uring.c, since 6.1): a request is handed to the thread that submitted
-    /// it, as by a worker whose ring lets no other thread complete one.
-    ring_hand_over => hand_over;
-
-    /// `void io_req_local_work_add(struct io_kiocb *req, ...)`: a part of it, which is seen
-    /// where the compiler made the whole a part of its callers (7.3).
-    ring_hand_over_local => hand_over;
-
-    /// `void io_req_normal_work_add(struct io_kiocb *req)`: the other part.
-    ring_hand_over_normal => hand_over;
+    /// `void io_wq_submit_work(struct io_wq_work *work)` (io_uring/io_uring.c): a worker
+    /// begins to do a request.
+    ring_worker => begin;
 }
 
 #[inline(always)]
-fn hand_over(call: &impl Call) {
-    if task::context() == Context::RingWorker
-        && let Some(slot) = threads::running()
-    {
-        let evidence = charge::take_evidence(slot);
-        if !evidence.is_nothing() {
-            // When the map is full the oldest entry makes room: its bytes are then inferred
-            // besides.
-            let _ = HANDED.insert(call.argument(0), evidence, 0);
-        }
+fn begin(call: &impl Call) {
+    if let Some(slot) = threads::running() {
+        charge::take_evidence(slot);
+        rings::begin(slot, call.argument(0) - u64::from(IO_KIOCB_WORK.load()));
     }
 }
 
@@ -68,16 +52,10 @@ pub fn io_uring_complete_args(ctx: BtfTracePointContext) -> i32 {
 #[inline(always)]
 fn complete(request: u64, result: i32) {
     let Some(slot) = threads::running() else { return };
-    // Whoever completes a request did it, or was handed what another thread saw of it, or
-    // nothing was done but to wait for a device.
-    let mut evidence = charge::take_evidence(slot);
-    if evidence.is_nothing()
-        && let Some(handed) = HANDED.get_ptr(request)
-    {
-        // SAFETY: the entry is of this request, which nobody does any more.
-        evidence = unsafe { *handed };
-        let _ = HANDED.remove(request);
-    }
+    // Whoever completes a request did it, unless it was a worker, or nothing was done but
+    // to wait for a device.
+    let own = charge::take_evidence(slot);
+    let evidence = rings::take(request).unwrap_or(own);
     checked::take(slot);
     if result <= 0 {
         return;
