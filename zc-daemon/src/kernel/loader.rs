@@ -252,8 +252,7 @@ impl Loaded {
         };
         match loaded {
             Ok(()) | Err(ProgramError::AlreadyLoaded) => Ok(()),
-            Err(error) if is_nowhere(&error) => Err(nowhere(program)),
-            Err(error) => Err(sentence(&error)),
+            Err(error) => Err(refusal(program, &error)),
         }
     }
 
@@ -305,11 +304,7 @@ impl Loaded {
             (By::Type, Place::Entry(_)) => self.program::<FEntry>(program)?.attach().map(drop),
             (By::Type, Place::Return(_)) => self.program::<FExit>(program)?.attach().map(drop),
         };
-        attached.map_err(
-            |error| {
-                if is_nowhere(&error) { nowhere(program) } else { sentence(&error) }
-            },
-        )
+        attached.map_err(|error| refusal(program, &error))
     }
 
     fn was_refused(&self, program: &str) -> bool {
@@ -375,6 +370,22 @@ impl Loaded {
     }
 }
 
+/// Why a program was not attached where it belongs.
+fn refusal(program: &Program, error: &ProgramError) -> String {
+    if let ProgramError::KProbeError(KProbeError::FileError { io_error, .. }) = error
+        && io_error.kind() == io::ErrorKind::NotFound
+    {
+        return "this kernel was built without kprobes".to_owned();
+    }
+    if is_nowhere(error) {
+        let name = program.place.name();
+        return format!(
+            "this kernel has no function {name}: the compiler made it a part of its callers"
+        );
+    }
+    sentence(error)
+}
+
 /// Whether the kernel has the types of a function, but no address for it.
 fn is_nowhere(error: &ProgramError) -> bool {
     let mut cause: Option<&(dyn std::error::Error + 'static)> = Some(error);
@@ -385,12 +396,6 @@ fn is_nowhere(error: &ProgramError) -> bool {
         cause = error.source();
     }
     false
-}
-
-/// Why a function that is nowhere cannot be hooked.
-fn nowhere(program: &Program) -> String {
-    let name = program.place.name();
-    format!("this kernel has no function {name}: the compiler made it a part of its callers")
 }
 
 /// What becomes of a probe that takes the bytes of another one off its own, if that one
@@ -429,11 +434,6 @@ fn sentence(error: &ProgramError) -> String {
             .find(|line| !line.is_empty() && !statistics.iter().any(|s| line.starts_with(s)))
             .unwrap_or("no log");
         return format!("the kernel refused to load it: {io_error} (verifier: {last})");
-    }
-    if let ProgramError::KProbeError(KProbeError::FileError { io_error, .. }) = error
-        && io_error.kind() == io::ErrorKind::NotFound
-    {
-        return "this kernel was built without kprobes".to_owned();
     }
     let mut line = error.to_string();
     let mut cause = std::error::Error::source(error);
