@@ -29,6 +29,8 @@ macro_rules! kernel_fields {
             TASK_FLAGS: "task_struct", "flags";
             TASK_STATE: "task_struct", "__state" | "state";
             TASK_GROUP_LEADER: "task_struct", "group_leader";
+            TASK_REAL_PARENT: "task_struct", "real_parent";
+            TASK_CGROUPS: "task_struct", "cgroups";
             TASK_START_BOOTTIME: "task_struct", "start_boottime" | "real_start_time";
             TASK_COMM: "task_struct", "comm";
             TASK_FILES: "task_struct", "files";
@@ -39,6 +41,9 @@ macro_rules! kernel_fields {
             TASK_THREAD_INFO: "task_struct", "thread_info";
             TASK_STACK: "task_struct", "stack";
             THREAD_INFO_STATUS: "thread_info", "status";
+            CSS_SET_CGROUP: "css_set", "dfl_cgrp";
+            CGROUP_NODE: "cgroup", "kn";
+            CGROUP_NODE_ID: "kernfs_node", "id";
             FILES_FDT: "files_struct", "fdt";
             FDTABLE_FD: "fdtable", "fd";
             FDTABLE_MAX_FDS: "fdtable", "max_fds";

@@ -43,6 +43,12 @@ pub struct Slot {
     pub task: u64,
     /// The process' name (its leader's comm) when the slot was taken.
     pub comm: [u64; 2],
+    /// The id and the start of its parent when the slot was taken.
+    pub parent: u64,
+    /// See [`Self::parent`].
+    pub parent_start: u64,
+    /// The id of its cgroup (of version 2) when the slot was taken, 0 if there is none.
+    pub cgroup: u64,
     /// What the mirrored counters stood at when the slot was taken.
     pub base: [u64; Counter::MIRRORED],
     /// Bytes that are accounted for within the call of a function under way: sent by
@@ -68,7 +74,7 @@ pub struct Slot {
     pub tally: [u64; Counter::COUNT],
 }
 
-const HEADER: usize = 7;
+const HEADER: usize = 10;
 /// Words that only the programs use.
 const SCRATCH: usize = 6 + Checked::COUNT + Slot::FRAMES * Frame::WORDS;
 
@@ -139,6 +145,11 @@ pub struct Owner {
     pub tid: u32,
     /// The process' comm, NUL-padded.
     pub comm: [u8; 16],
+    /// The process that it is a child of; an orphan is one of who takes it in.
+    pub parent: ProcessKey,
+    /// The id of its cgroup of version 2, which is the inode number of its directory; 0 if
+    /// the kernel has none.
+    pub cgroup: u64,
     /// Whether it is a kernel thread.
     pub kernel_thread: bool,
 }
@@ -191,6 +202,8 @@ impl Reading {
                 process: ProcessKey { tgid: high(header[1]), start: header[2] },
                 tid: low(header[1]),
                 comm: comm(header[5], header[6]),
+                parent: ProcessKey { tgid: low(header[7]), start: header[8] },
+                cgroup: header[9],
                 kernel_thread: header[0] & Slot::KERNEL_THREAD != 0,
             }),
             base,
@@ -308,6 +321,9 @@ mod tests {
         words[1] = 7 << 32 | 8;
         words[2] = 99;
         words[5] = u64::from_le_bytes(*b"kworker/");
+        words[7] = 6;
+        words[8] = 98;
+        words[9] = 41;
         words[HEADER] = 3;
         words[HEADER + Counter::MIRRORED + SCRATCH] = 4;
         let reading = Reading::decode(5, &words, false).unwrap();
@@ -315,7 +331,8 @@ mod tests {
         assert!(reading.retired && owner.kernel_thread && !owner.leads());
         assert_eq!(owner.process, ProcessKey { tgid: 7, start: 99 });
         assert_eq!((owner.tid, &owner.comm[..9]), (8, b"kworker/\0".as_slice()));
-        assert_eq!(reading.base[0], 3);
+        assert_eq!(owner.parent, ProcessKey { tgid: 6, start: 98 });
+        assert_eq!((owner.cgroup, reading.base[0]), (41, 3));
         assert_eq!(reading.tally[Counter::switches(crate::counter::Switch::Voluntary)], 4);
     }
 }

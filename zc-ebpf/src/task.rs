@@ -7,12 +7,15 @@ use aya_ebpf::{
     helpers::{bpf_get_current_task, bpf_get_current_task_btf, bpf_task_pt_regs},
 };
 
+use zc_common::settings::ABSENT;
+
 use crate::{
     memory,
     settings::{
-        CURRENT_TASK_BTF, TASK_COMM, TASK_FILES, TASK_FLAGS, TASK_GROUP_LEADER, TASK_MAJ_FLT,
-        TASK_MIN_FLT, TASK_NIVCSW, TASK_NVCSW, TASK_PID, TASK_PT_REGS, TASK_STACK,
-        TASK_START_BOOTTIME, TASK_STATE, TASK_TGID, TASK_THREAD_INFO, THREAD_INFO_STATUS, on,
+        CGROUP_NODE, CGROUP_NODE_ID, CSS_SET_CGROUP, CURRENT_TASK_BTF, TASK_CGROUPS, TASK_COMM,
+        TASK_FILES, TASK_FLAGS, TASK_GROUP_LEADER, TASK_MAJ_FLT, TASK_MIN_FLT, TASK_NIVCSW,
+        TASK_NVCSW, TASK_PID, TASK_PT_REGS, TASK_REAL_PARENT, TASK_STACK, TASK_START_BOOTTIME,
+        TASK_STATE, TASK_TGID, TASK_THREAD_INFO, THREAD_INFO_STATUS, on,
     },
 };
 
@@ -93,6 +96,24 @@ impl Task {
     #[inline(always)]
     pub fn leader(self) -> Self {
         Self(self.load(&TASK_GROUP_LEADER))
+    }
+
+    /// The process that made its own; once that has ended, who took it in.
+    #[inline(always)]
+    pub fn parent(self) -> Self {
+        Self(self.load::<*const u8>(&TASK_REAL_PARENT)).leader()
+    }
+
+    /// The id of its cgroup in the default hierarchy (`task_dfl_cgroup`, `cgroup_id`,
+    /// include/linux/cgroup.h, 5.10 to 7.3).
+    #[inline(always)]
+    pub fn cgroup(self) -> u64 {
+        if TASK_CGROUPS.load() == ABSENT {
+            return 0;
+        }
+        let set = Self(self.load(&TASK_CGROUPS));
+        let cgroup = Self(set.load(&CSS_SET_CGROUP));
+        Self(cgroup.load(&CGROUP_NODE)).load(&CGROUP_NODE_ID)
     }
 
     #[inline(always)]

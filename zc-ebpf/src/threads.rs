@@ -188,6 +188,7 @@ fn base(task: Task, old: u32) -> [u64; Counter::MIRRORED] {
 #[inline(always)]
 fn own(slot: *mut Slot, task: Task, base: [u64; Counter::MIRRORED]) {
     let leader = task.leader();
+    let parent = leader.parent();
     let kind = if task.is_kernel_thread() { Slot::KERNEL_THREAD } else { 0 };
     // SAFETY: `slot` points into `SLOTS`, and a slot from the free list is
     // written by nobody else.
@@ -197,6 +198,9 @@ fn own(slot: *mut Slot, task: Task, base: [u64; Counter::MIRRORED]) {
         (*slot).thread_start = task.start();
         (*slot).task = task.address();
         (*slot).comm = leader.comm();
+        (*slot).parent = u64::from(parent.tgid());
+        (*slot).parent_start = parent.start();
+        (*slot).cgroup = leader.cgroup();
         (*slot).base = base;
     }
     mirror(slot, base);

@@ -14,7 +14,10 @@ use super::{
 };
 use crate::{
     cli::{Audit, Watched},
-    engine::audit::{self, Verdict},
+    engine::{
+        audit::{self, Verdict},
+        tree::Root,
+    },
     host,
     kernel::{
         breakpoints::{self, Choice, Set},
@@ -40,7 +43,7 @@ pub async fn run(flags: Audit) -> Result<ExitCode> {
     let pid = flags.pid;
     let comm = name_of(pid)?;
     let choice = choose(&flags)?;
-    let mut books = Books::open(attach(flags.attach)?, pid, 1)?;
+    let mut books = Books::open(attach(flags.attach)?, Root::Process(pid), 1)?;
     let threads = || {
         let threads = host::threads_of(pid)?;
         ensure!(!threads.is_empty(), gone(pid));

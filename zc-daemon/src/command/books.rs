@@ -1,21 +1,23 @@
-//! What the ledger books of one process in a stretch of time.
+//! What the ledger books of some processes in a stretch of time.
 
 use anyhow::Result;
-use zc_common::{counter::Tally, slot::ProcessKey};
+use zc_common::counter::Tally;
 
 use crate::{
-    engine::{audit::Booked, ledger::Ledger, sampler},
+    engine::{
+        audit::Booked,
+        ledger::Ledger,
+        sampler,
+        tree::{Root, Tree},
+    },
     kernel::loader::Kernel,
 };
 
-/// The ledger of one process.
+/// The ledger of some processes.
 pub(super) struct Books {
     pub(super) kernel: Kernel,
     pub(super) ledger: Ledger,
-    pid: u32,
-    /// The process, once it was seen, and its total at the last look.
-    last: Option<(ProcessKey, Tally)>,
-    before: Tally,
+    pub(super) tree: Tree,
     lost_before: u64,
 }
 
@@ -27,49 +29,39 @@ pub(super) struct Account {
 }
 
 impl Books {
-    /// Opens the books of a process; the time that counts begins with `start`. The ledger
+    /// Opens the books of processes; the time that counts begins with `start`. The ledger
     /// has room for so many groups.
-    pub(super) fn open(kernel: Kernel, pid: u32, max_groups: usize) -> Result<Self> {
-        let (ledger, before) = (Ledger::new(max_groups), Tally::default());
-        let mut books = Self { kernel, ledger, pid, last: None, before, lost_before: 0 };
+    pub(super) fn open(kernel: Kernel, root: Root, max_groups: usize) -> Result<Self> {
+        let (ledger, tree) = (Ledger::new(max_groups), Tree::new(root));
+        let mut books = Self { kernel, ledger, tree, lost_before: 0 };
         books.pass()?;
         Ok(books)
     }
 
-    /// Follows another process from here on.
-    pub(super) fn follow(&mut self, pid: u32) {
-        self.pid = pid;
-        self.last = None;
+    /// Follows others from here on.
+    pub(super) fn follow(&mut self, root: Root) {
+        self.tree = Tree::new(root);
     }
 
     /// One look at the slots; how many events were missed so far. What a process did
     /// that has ended since is kept.
     pub(super) fn pass(&mut self) -> Result<u64> {
         let snapshot = sampler::pass(&mut self.kernel, &mut self.ledger)?;
-        if let Some((key, tally)) = self.ledger.process(self.pid)
-            && self.last.as_ref().is_none_or(|(last, _)| *last == key)
-        {
-            self.last = Some((key, tally.clone()));
-        }
+        self.tree.see(self.ledger.processes());
         Ok(snapshot.lost.iter().map(|(_, count)| count).sum())
     }
 
-    /// Begins the time that counts.
+    /// Begins the time that counts. A process that has not run yet starts from nothing.
     pub(super) fn start(&mut self) -> Result<()> {
         self.lost_before = self.pass()?;
-        self.before = self.total();
+        self.tree.start();
         Ok(())
-    }
-
-    /// A process that has not run yet has no total: it starts from nothing.
-    fn total(&self) -> Tally {
-        self.last.as_ref().map(|(_, tally)| tally.clone()).unwrap_or_default()
     }
 
     /// Ends it.
     pub(super) fn close(&mut self) -> Result<Account> {
         let lost = self.pass()? - self.lost_before;
-        let delta = self.total().since(&self.before);
+        let delta = self.tree.total();
         Ok(Account { booked: Booked::of(&delta), delta, lost })
     }
 }

@@ -13,7 +13,7 @@ use super::{
 };
 use crate::{
     cli::Doctor,
-    engine::coverage::Coverage,
+    engine::{coverage::Coverage, tree::Root},
     host,
     kernel::loader::{Attachment, Kernel},
     view::doctor::{self, Finding, Refusal, Report},
@@ -28,8 +28,8 @@ pub fn run(flags: &Doctor) -> Result<ExitCode> {
     let kernel = attach(flags.attach)?;
     let mut report = report(&kernel);
     if flags.self_test {
-        let mut books = Books::open(kernel, 0, 1)?;
-        let (tested, found) = self_test::run(&mut books, self_test::breakpoints())?;
+        let mut books = Books::open(kernel, Root::Process(0), 1)?;
+        let (tested, found) = self_test::run(&mut books, self_test::breakpoints(), |_| true)?;
         report.self_test = Some(tested);
         report.route_coverage = shown(&coverage(&books.kernel.attachments, &found));
     }

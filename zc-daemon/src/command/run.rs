@@ -19,6 +19,7 @@ use crate::{
         sampler::{self, Source},
         snapshot::Snapshot,
         summary::Copies,
+        tree::Root,
     },
     kernel::{loader::Kernel, object},
     server::{self, Served},
@@ -84,9 +85,9 @@ fn opened(kernel: Kernel, max_groups: usize, test: bool) -> Result<(Kernel, Ledg
     if !test {
         return Ok((kernel, Ledger::new(max_groups), Found::new()));
     }
-    let mut books = Books::open(kernel, 0, max_groups)?;
+    let mut books = Books::open(kernel, Root::Process(0), max_groups)?;
     // Only an audit sets breakpoints.
-    let found = match self_test::run(&mut books, Err(anyhow!("not asked for"))) {
+    let found = match self_test::run(&mut books, Err(anyhow!("not asked for")), |_| true) {
         Ok((_, found)) => found,
         Err(error) => {
             tracing::warn!("the self-test failed, so that routes are unverified: {error:#}");

@@ -13,7 +13,10 @@ use super::{
     coverage::Found,
 };
 use crate::{
-    engine::audit::{self, Known, Verdict},
+    engine::{
+        audit::{self, Known, Verdict},
+        tree::Root,
+    },
     host,
     kernel::{
         breakpoints::{self, Choice, Set},
@@ -25,14 +28,19 @@ use crate::{
 /// How often one is run until no event is missed meanwhile.
 const ATTEMPTS: u32 = 3;
 
-/// Runs every reference; beside the ledger's, their bytes are counted by `choice`.
+/// Runs every reference that is wanted; beside the ledger's, their bytes are counted by
+/// `choice`.
 ///
 /// # Errors
 ///
 /// If children cannot be started, or the slots not be read.
-pub(super) fn run(books: &mut Books, mut choice: Result<Choice>) -> Result<(SelfTest, Found)> {
+pub(super) fn run(
+    books: &mut Books,
+    mut choice: Result<Choice>,
+    wanted: impl Fn(&Reference) -> bool,
+) -> Result<(SelfTest, Found)> {
     let (mut references, mut found) = (Vec::new(), Found::new());
-    for reference in REFERENCES {
+    for reference in REFERENCES.iter().filter(|reference| wanted(reference)) {
         let mut tested = one(books, reference, &mut choice)?;
         for _ in 1..ATTEMPTS {
             if tested.1.iter().all(|(_, verdict)| *verdict != Verdict::Unverified) {
@@ -89,7 +97,7 @@ fn one(
     {
         *choice = Err(error);
     }
-    books.follow(pid);
+    books.follow(Root::Process(pid));
     books.start()?;
     drop(child.stdin.take());
     let status = child.wait()?;

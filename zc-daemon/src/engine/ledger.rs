@@ -27,6 +27,23 @@ pub struct Ledger {
     pass: u64,
 }
 
+/// A process as it was seen in the last pass.
+#[derive(Clone, Copy, Debug)]
+pub struct Seen<'a> {
+    /// Who it is.
+    pub key: ProcessKey,
+    /// Whose child it is.
+    pub parent: ProcessKey,
+    /// The cgroup that it was in when it last started a program.
+    pub cgroup: u64,
+    /// What it is called.
+    pub comm: &'a [u8; 16],
+    /// Whether it has threads still.
+    pub lives: bool,
+    /// Its total since zc first saw it run.
+    pub tally: &'a Tally,
+}
+
 /// Passes after which an orphan that stands still is given back.
 const GIVEN_UP: u32 = 1000;
 
@@ -34,6 +51,8 @@ const GIVEN_UP: u32 = 1000;
 #[derive(Debug)]
 struct Account {
     comm: [u8; 16],
+    parent: ProcessKey,
+    cgroup: u64,
     /// Whether `comm` is from a leader's slot that was live.
     named: bool,
     tally: Tally,
@@ -112,13 +131,16 @@ impl Ledger {
         self.processes.retain(|_, account| account.last_pass == pass);
     }
 
-    /// The process of this id that was seen in the last pass, and its total: of one that
-    /// has just ended, too.
-    #[must_use]
-    pub fn process(&self, tgid: u32) -> Option<(ProcessKey, &Tally)> {
-        let of_id = self.processes.iter().filter(|(key, _)| key.tgid == tgid);
-        // The oldest, as its id is given to another one only once it has gone.
-        of_id.min_by_key(|(key, _)| key.start).map(|(key, account)| (*key, &account.tally))
+    /// Every process that was seen in the last pass: those that have just ended, too.
+    pub fn processes(&self) -> impl Iterator<Item = Seen<'_>> {
+        self.processes.iter().map(|(key, account)| Seen {
+            key: *key,
+            parent: account.parent,
+            cgroup: account.cgroup,
+            comm: &account.comm,
+            lives: account.threads > 0,
+            tally: &account.tally,
+        })
     }
 
     /// All totals as they stand.
@@ -152,7 +174,15 @@ impl Ledger {
 
 impl Account {
     fn new(owner: &Owner) -> Self {
-        Self { comm: owner.comm, named: false, tally: Tally::default(), threads: 0, last_pass: 0 }
+        Self {
+            comm: owner.comm,
+            parent: owner.parent,
+            cgroup: owner.cgroup,
+            named: false,
+            tally: Tally::default(),
+            threads: 0,
+            last_pass: 0,
+        }
     }
 
     /// Notes one of its slots: it lives, and if the slot is its leader's, what it
@@ -165,6 +195,8 @@ impl Account {
         self.threads += u32::from(!retired);
         if !retired && owner.leads() {
             self.comm = owner.comm;
+            self.parent = owner.parent;
+            self.cgroup = owner.cgroup;
             self.named = true;
         } else if !self.named {
             self.comm = owner.comm;
@@ -191,7 +223,8 @@ mod tests {
         let mut bytes = [0; 16];
         bytes[..comm.len()].copy_from_slice(comm.as_bytes());
         let process = ProcessKey { tgid, start };
-        Owner { process, tid, comm: bytes, kernel_thread: false }
+        let parent = ProcessKey { tgid: 1, start: 0 };
+        Owner { process, tid, comm: bytes, parent, cgroup: 0, kernel_thread: false }
     }
 
     fn reading(slot: u32, owner: Option<Owner>, bytes: u64, retired: bool) -> Reading {
@@ -221,7 +254,8 @@ mod tests {
         assert_eq!(pass(&mut ledger, &[reading(3, dd, 160, true)]), [true]);
         assert_eq!(group(&ledger, "dd"), 160);
         // It has ended, but its total can still be asked for, until the next pass.
-        assert_eq!(ledger.process(7).map(|(_, tally)| tally[BYTES]), Some(160));
+        let seen: Vec<_> = ledger.processes().map(|p| (p.lives, p.tally[BYTES])).collect();
+        assert_eq!(seen, [(false, 160)]);
         assert!(pass(&mut ledger, &[]).is_empty());
         assert!(ledger.snapshot().processes.is_empty());
         assert_eq!(group(&ledger, "dd"), 160);

@@ -4,11 +4,22 @@
 //! into rows; a [`snapshot`] is every group and process at one instant;
 //! [`sampler`] does one pass whenever asked; [`audit`] holds the books against another
 //! count of the same bytes; [`coverage`] says how well each route is measured.
+//!
+//! For a verdict, [`tree`] tells which processes belong together, [`traffic`] sums what they
+//! did by route, [`judgement`] holds it to a [`policy`], [`reason`] says why bytes were
+//! copied and [`hint`] what to do about it.
 
 pub mod audit;
+pub mod bytes;
 pub mod coverage;
 pub mod group;
+pub mod hint;
+pub mod judgement;
 pub mod ledger;
+pub mod policy;
+pub mod reason;
 pub mod sampler;
 pub mod snapshot;
 pub mod summary;
+pub mod traffic;
+pub mod tree;

@@ -17,6 +17,8 @@ pub struct Settings {
 
 /// Fields without which nothing can be charged to anyone.
 const NEEDED: &str = "task_struct";
+/// But this one: a kernel may have no cgroups.
+const OPTIONAL: &str = "TASK_CGROUPS";
 
 impl Settings {
     /// Reads the offsets from the kernel's types.
@@ -28,7 +30,8 @@ impl Settings {
         let mut globals = Vec::with_capacity(FIELDS.len() + 2);
         for field in FIELDS {
             let offset = find(btf, field);
-            if offset.is_none() && field.structure == NEEDED {
+            let needed = field.structure == NEEDED && field.global != OPTIONAL;
+            if offset.is_none() && needed {
                 bail!(
                     "this kernel's {} has no field {}; zc does not know how to follow threads on \
                      it: please report the kernel's version",
