@@ -20,7 +20,7 @@ pub struct Daemon {
 }
 
 /// How long the daemon may take to attach: emulated machines are slow.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_secs(300);
 
 impl Daemon {
     /// Starts it on a free port with room for every group of a test.
