@@ -1,8 +1,12 @@
 //! The command line: flags only.
 
+mod verify;
+
 use std::{net::SocketAddr, time::Duration};
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
+
+pub use verify::{Limits, Verify};
 
 /// Tells, per process and to the byte, how much data the Linux kernel moves and
 /// its CPU copies.
@@ -53,6 +57,16 @@ pub enum Command {
     /// Status 0: they agree, or nothing can be said; 1: they contradict each other; 2: no audit
     /// was possible.
     Audit(Audit),
+    /// Say whether an application is zero-copy: within a policy of what may be copied.
+    ///
+    /// Runs a command, or watches processes that run; sums what they and their descendants
+    /// moved and what the kernel's CPU copied of it; says why bytes were copied and what to do
+    /// about it.
+    ///
+    /// Status 0: within the policy; 1: not; 2: cannot tell (a probe is down, events were
+    /// missed, copies are not measured to the byte on this kernel, the command failed, no
+    /// permission, wrong usage). Never 0 if something may have gone unseen.
+    Verify(Box<Verify>),
     /// Run one piece of I/O of a self-test, which starts this itself.
     #[command(hide = true)]
     Reference {

@@ -48,6 +48,13 @@ fn start(cli: Cli) -> Result<ExitCode> {
                 .context("cannot start the runtime")?;
             runtime.block_on(command::audit::run(flags))
         }
+        Command::Verify(flags) => {
+            let runtime = tokio::runtime::Builder::new_current_thread()
+                .enable_all()
+                .build()
+                .context("cannot start the runtime")?;
+            runtime.block_on(command::verify::run(*flags))
+        }
         Command::Doctor(flags) => command::doctor::run(&flags),
     }
 }

@@ -122,6 +122,40 @@ async fn wait(
     }
 }
 
+/// Breakpoints on a process that is watched for something else.
+pub(super) struct Breakpoints {
+    pid: u32,
+    choice: Choice,
+}
+
+impl Breakpoints {
+    /// Sets those of payload.
+    pub(super) fn set(books: &mut Books, pid: u32) -> Result<Self> {
+        let choice = super::self_test::breakpoints()?;
+        books.kernel.watch(pid, &choice.watched, || host::threads_of(pid))?;
+        Ok(Self { pid, choice })
+    }
+
+    /// Removes them; what they counted.
+    pub(super) fn remove(self, books: &mut Books) -> Result<Counted> {
+        let hits = books.kernel.unwatch(self.pid, &self.choice.watched)?;
+        Ok(Counted { hits, choice: self.choice })
+    }
+}
+
+/// What breakpoints counted.
+pub(super) struct Counted {
+    hits: Vec<Hits>,
+    choice: Choice,
+}
+
+impl Counted {
+    /// Held against what the ledger booked meanwhile.
+    pub(super) fn compare(&self, account: &Account) -> Option<Comparison> {
+        compare(&self.hits, &self.choice, account)
+    }
+}
+
 fn compare(hits: &[Hits], choice: &Choice, account: &Account) -> Option<Comparison> {
     let payload = || hits.iter().filter(|hit| hit.function.set == Set::Payload);
     payload().next()?;

@@ -3,10 +3,10 @@
 use std::{fmt, str::FromStr};
 
 use bytesize::ByteSize;
-use serde::{Deserialize, Deserializer, de};
+use serde::{Deserialize, Deserializer, Serialize, de};
 
 /// An amount of bytes: `4096`, `64KiB`, `1.5 MB`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 pub struct Bytes(pub u64);
 
 impl FromStr for Bytes {

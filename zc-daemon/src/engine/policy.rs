@@ -1,12 +1,12 @@
 //! What an application is held to.
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize, Serializer};
 use zc_common::flow::Route;
 
 use super::bytes::Bytes;
 
 /// Limits; what is not set does not limit.
-#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct Policy {
     /// Bytes that may be copied for each byte that is moved.
@@ -31,6 +31,12 @@ pub const MAX_COPIES_PER_BYTE: f64 = 0.05;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 #[serde(try_from = "String")]
 pub struct RouteName(pub Route);
+
+impl Serialize for RouteName {
+    fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        to.serialize_str(self.0.name())
+    }
+}
 
 impl std::str::FromStr for RouteName {
     type Err = String;

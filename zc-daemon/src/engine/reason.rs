@@ -133,7 +133,7 @@ static ROWS: &[Row] = &[
 /// Bytes below which none is named, and calls below this average are small.
 const SMALL: u64 = 10 << 10;
 
-/// The reasons that a tally shows, the weightiest first.
+/// The reasons that the tally of a process shows, the weightiest first.
 #[must_use]
 pub fn of(tally: &Tally) -> Vec<Reason> {
     let mut reasons: Vec<_> = ROWS
@@ -148,6 +148,16 @@ pub fn of(tally: &Tally) -> Vec<Reason> {
         .collect();
     reasons.sort_by_key(|reason| std::cmp::Reverse(reason.bytes));
     reasons
+}
+
+/// Adds the reasons of one process to those of others.
+pub fn add(sum: &mut Vec<Reason>, more: Vec<Reason>) {
+    for reason in more {
+        match sum.iter_mut().find(|known| known.code == reason.code) {
+            Some(known) => known.bytes += reason.bytes,
+            None => sum.push(reason),
+        }
+    }
 }
 
 impl Sign {
@@ -254,6 +264,27 @@ mod tests {
             let found = of(&tally);
             assert_eq!((found.len(), found[0].code, found[0].bytes), (1, reason.name(), MIB));
         }
+    }
+
+    /// The table in the page is written anew with `UPDATE=1`.
+    #[test]
+    fn the_table_in_docs_is_current() {
+        const BEGIN: &str = "<!-- reasons -->\n";
+        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/verify.md");
+        let page = std::fs::read_to_string(path).unwrap();
+        let (before, rest) = page.split_once(BEGIN).unwrap();
+        let (_, after) = rest.split_once("<!-- /reasons -->").unwrap();
+        let rows = ROWS
+            .iter()
+            .map(|row| format!("| `{}` | bytes {} | {} |\n", row.code, row.text, row.remedy));
+        let head = "| code | what happened | what to try |\n|---|---|---|\n";
+        let table: String = std::iter::once(head.to_owned()).chain(rows).collect();
+        let current = format!("{before}{BEGIN}{table}<!-- /reasons -->{after}");
+        if std::env::var_os("UPDATE").is_some() {
+            std::fs::write(path, &current).unwrap();
+        }
+        let page = std::fs::read_to_string(path).unwrap();
+        assert!(page == current, "docs/verify.md is stale: run UPDATE=1 cargo test");
     }
 
     #[test]

@@ -5,7 +5,11 @@ use std::collections::{BTreeSet, HashMap, HashSet};
 
 use zc_common::{counter::Tally, slot::ProcessKey};
 
-use super::{group, ledger::Seen};
+use super::{
+    group,
+    ledger::Seen,
+    reason::{self, Reason},
+};
 
 /// Which processes belong to a tree from the start.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -35,6 +39,8 @@ pub struct Tree {
     ended: HashSet<ProcessKey>,
     /// What they did.
     past: Tally,
+    /// Why they copied.
+    past_reasons: Vec<Reason>,
     names: BTreeSet<String>,
     count: usize,
 }
@@ -44,6 +50,12 @@ struct Member {
     before: Box<Tally>,
     now: Box<Tally>,
     lives: bool,
+}
+
+impl Member {
+    fn delta(&self) -> Tally {
+        self.now.since(&self.before)
+    }
 }
 
 impl Tree {
@@ -56,6 +68,7 @@ impl Tree {
             outside: HashSet::new(),
             ended: HashSet::new(),
             past: Tally::default(),
+            past_reasons: Vec::new(),
             names: BTreeSet::new(),
             count: 0,
         }
@@ -82,7 +95,8 @@ impl Tree {
         }
         for key in ended {
             if let Some(member) = self.members.remove(&key) {
-                self.past.add(&member.now.since(&member.before));
+                self.past.add(&member.delta());
+                reason::add(&mut self.past_reasons, reason::of(&member.delta()));
                 self.ended.insert(key);
             }
         }
@@ -129,6 +143,7 @@ impl Tree {
     /// What was done so far does not count.
     pub fn start(&mut self) {
         self.past = Tally::default();
+        self.past_reasons.clear();
         for member in self.members.values_mut() {
             member.before.clone_from(&member.now);
         }
@@ -139,9 +154,21 @@ impl Tree {
     pub fn total(&self) -> Tally {
         let mut total = self.past.clone();
         for member in self.members.values() {
-            total.add(&member.now.since(&member.before));
+            total.add(&member.delta());
         }
         total
+    }
+
+    /// Why they copied since the start, the weightiest first. What one process reads and
+    /// another writes is no relay, so each is looked at by itself.
+    #[must_use]
+    pub fn reasons(&self) -> Vec<Reason> {
+        let mut reasons = self.past_reasons.clone();
+        for member in self.members.values() {
+            reason::add(&mut reasons, reason::of(&member.delta()));
+        }
+        reasons.sort_by_key(|reason| std::cmp::Reverse(reason.bytes));
+        reasons
     }
 
     /// How many there were.
@@ -154,6 +181,13 @@ impl Tree {
     #[must_use]
     pub fn living(&self) -> usize {
         self.members.values().filter(|member| member.lives).count()
+    }
+
+    /// The ids of those that live.
+    #[must_use]
+    pub fn living_pids(&self) -> Vec<u32> {
+        let living = self.members.iter().filter(|(_, member)| member.lives);
+        living.map(|(key, _)| key.tgid).collect()
     }
 
     /// What they were called, at each look.
@@ -218,6 +252,28 @@ mod tests {
         see(&mut tree, &[]);
         assert_eq!((tree.living(), total(&tree)), (0, 109));
         assert_eq!(tree.names().iter().collect::<Vec<_>>(), ["dd"]);
+    }
+
+    #[test]
+    fn reasons_are_those_of_each_process() {
+        let (mut reader, mut writer) = (tally(1 << 20), Tally::default());
+        reader[Counter::calls(Flow::ReadFile)] = 1;
+        writer[Counter::bytes(Flow::WritePipe)] = 1 << 20;
+        writer[Counter::calls(Flow::WritePipe)] = 1;
+        let mut tree = Tree::new(Root::ChildrenOf(3));
+        let seen = |tgid, tally| Seen {
+            key: key(tgid),
+            parent: key(3),
+            cgroup: 0,
+            comm: &[0; 16],
+            lives: true,
+            tally,
+        };
+        tree.see([seen(7, &reader)].into_iter());
+        tree.see([seen(8, &writer)].into_iter());
+        let reasons = tree.reasons();
+        let codes: Vec<_> = reasons.iter().map(|reason| (reason.code, reason.bytes)).collect();
+        assert_eq!(codes, [("consumed", 1 << 20), ("produced", 1 << 20)]);
     }
 
     #[test]

@@ -44,65 +44,72 @@ struct Row {
     start_ns: u64,
     comm: String,
     threads: u32,
-    transferred: Option<Vec<Transferred>>,
-    copied: Option<Vec<Copied>>,
-    copy_unknown: Option<Vec<Transferred>>,
-    moved: Option<Vec<Moved>>,
-    fallback: Option<Vec<Fallback>>,
+    #[serde(flatten)]
+    totals: Totals,
+}
+
+/// A tally as rows; what is not measured is left out.
+#[derive(Debug, Serialize)]
+pub struct Totals {
+    pub(super) transferred: Option<Vec<Transferred>>,
+    pub(super) copied: Option<Vec<Copied>>,
+    pub(super) copy_unknown: Option<Vec<Transferred>>,
+    pub(super) moved: Option<Vec<Moved>>,
+    pub(super) fallback: Option<Vec<Fallback>>,
     syscalls: Option<serde_json::Map<String, serde_json::Value>>,
-    mode_switches: Option<u64>,
-    context_switches: Switches,
-    page_faults: Faults,
+    pub(super) mode_switches: Option<u64>,
+    pub(super) context_switches: Switches,
+    pub(super) page_faults: Faults,
 }
 
-#[derive(Serialize)]
-struct Transferred {
-    route: &'static str,
-    endpoint: &'static str,
-    bytes: u64,
-    calls: u64,
+#[derive(Debug, Serialize)]
+pub(super) struct Transferred {
+    pub(super) route: &'static str,
+    pub(super) endpoint: &'static str,
+    pub(super) bytes: u64,
+    pub(super) calls: u64,
 }
 
-#[derive(Serialize)]
-struct Copied {
-    route: &'static str,
-    direction: &'static str,
-    quality: &'static str,
-    bytes: u64,
-    copies: u64,
+#[derive(Debug, Serialize)]
+pub(super) struct Copied {
+    pub(super) route: &'static str,
+    pub(super) direction: &'static str,
+    pub(super) quality: &'static str,
+    pub(super) bytes: u64,
+    pub(super) copies: u64,
 }
 
-#[derive(Serialize)]
-struct Moved {
-    route: &'static str,
-    bytes: u64,
+#[derive(Debug, Serialize)]
+pub(super) struct Moved {
+    pub(super) route: &'static str,
+    pub(super) bytes: u64,
 }
 
-#[derive(Serialize)]
-struct Fallback {
-    route: &'static str,
-    reason: &'static str,
-    bytes: u64,
+#[derive(Debug, Serialize)]
+pub(super) struct Fallback {
+    pub(super) route: &'static str,
+    pub(super) reason: &'static str,
+    pub(super) bytes: u64,
 }
 
-#[derive(Serialize)]
-struct Switches {
-    voluntary: u64,
-    involuntary: u64,
+#[derive(Debug, Serialize)]
+pub(super) struct Switches {
+    pub(super) voluntary: u64,
+    pub(super) involuntary: u64,
 }
 
-#[derive(Serialize)]
-struct Faults {
-    minor: u64,
-    major: u64,
-    by_backing: Option<Vec<Backed>>,
+#[derive(Debug, Serialize)]
+pub(super) struct Faults {
+    pub(super) minor: u64,
+    pub(super) major: u64,
+    pub(super) by_backing: Option<Vec<Backed>>,
 }
 
-#[derive(Serialize)]
-struct Backed {
-    r#type: &'static str,
-    backing: &'static str,
-    faults: u64,
+#[derive(Debug, Serialize)]
+pub(super) struct Backed {
+    pub(super) r#type: &'static str,
+    pub(super) backing: &'static str,
+    pub(super) faults: u64,
 }
 
 /// All processes of a snapshot.
@@ -113,30 +120,39 @@ pub fn processes(snapshot: &Snapshot, coverage: &Coverage) -> Processes {
 }
 
 fn row(process: &Process, coverage: &Coverage) -> Row {
-    let tally = &process.tally;
-    let calls: u64 = Class::ALL.iter().map(|class| tally[Counter::syscalls(*class)]).sum();
-    let (moves, calls_known) = (coverage.has("transfers"), coverage.has("syscalls"));
     Row {
         pid: process.key.tgid,
         start_ns: process.key.start,
         comm: process.name.clone(),
         threads: process.threads,
-        transferred: moves.then(|| transferred(summary::transferred(tally))),
-        copied: moves.then(|| copied(tally, coverage.copies)),
-        copy_unknown: moves.then(|| transferred(summary::unknown(tally))),
-        moved: moves.then(|| moved(tally)),
-        fallback: moves.then(|| fallbacks(tally)),
-        syscalls: calls_known.then(|| syscalls(tally)),
-        mode_switches: calls_known.then_some(2 * calls),
-        context_switches: Switches {
-            voluntary: tally[Counter::switches(Switch::Voluntary)],
-            involuntary: tally[Counter::switches(Switch::Involuntary)],
-        },
-        page_faults: Faults {
-            minor: tally[Counter::faults(Fault::Minor)],
-            major: tally[Counter::faults(Fault::Major)],
-            by_backing: coverage.has("page_fault_backing").then(|| backed(tally)),
-        },
+        totals: Totals::of(&process.tally, coverage),
+    }
+}
+
+impl Totals {
+    /// The rows of a tally.
+    #[must_use]
+    pub fn of(tally: &Tally, coverage: &Coverage) -> Self {
+        let calls: u64 = Class::ALL.iter().map(|class| tally[Counter::syscalls(*class)]).sum();
+        let (moves, calls_known) = (coverage.has("transfers"), coverage.has("syscalls"));
+        Self {
+            transferred: moves.then(|| transferred(summary::transferred(tally))),
+            copied: moves.then(|| copied(tally, coverage.copies)),
+            copy_unknown: moves.then(|| transferred(summary::unknown(tally))),
+            moved: moves.then(|| moved(tally)),
+            fallback: moves.then(|| fallbacks(tally)),
+            syscalls: calls_known.then(|| syscalls(tally)),
+            mode_switches: calls_known.then_some(2 * calls),
+            context_switches: Switches {
+                voluntary: tally[Counter::switches(Switch::Voluntary)],
+                involuntary: tally[Counter::switches(Switch::Involuntary)],
+            },
+            page_faults: Faults {
+                minor: tally[Counter::faults(Fault::Minor)],
+                major: tally[Counter::faults(Fault::Major)],
+                by_backing: coverage.has("page_fault_backing").then(|| backed(tally)),
+            },
+        }
     }
 }
 

@@ -1,5 +1,8 @@
 //! The edge to the host: the only reader of `/proc` and `/sys`.
 
+pub mod cgroup;
+pub mod program;
+
 use std::{
     collections::{BTreeSet, HashMap},
     fs,

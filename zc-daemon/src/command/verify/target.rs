@@ -1,0 +1,223 @@
+//! Who is judged: a command that is run, or processes that run already.
+
+use std::{
+    collections::BTreeSet,
+    ffi::{OsStr, OsString},
+    os::unix::process::ExitStatusExt as _,
+    path::PathBuf,
+    process::{ExitStatus, Stdio},
+    time::{Duration, Instant},
+};
+
+use anyhow::{Context as _, Result, bail};
+use rustix::process::{Pid, Signal, kill_process, set_child_subreaper};
+use tokio::process::{Child, Command};
+
+use crate::{
+    cli::Verify,
+    command::books::Books,
+    engine::tree::Root,
+    host::{self, cgroup, program},
+    shutdown::Shutdown,
+    view::verify::Status,
+};
+
+/// Time between two looks.
+const STEP: Duration = Duration::from_millis(100);
+
+/// Who is judged.
+pub(super) enum Target {
+    /// What this command becomes.
+    Command(Vec<OsString>),
+    /// A process, and unless it is alone its descendants.
+    Process { pid: u32, alone: bool },
+    /// All of a cgroup; `unit` if it was named by that.
+    Cgroup { directory: PathBuf, unit: Option<String> },
+}
+
+/// What was learned while it was watched.
+#[derive(Default)]
+pub(super) struct Watched {
+    /// How the command ended.
+    pub(super) status: Option<Status>,
+    /// Whether zc ended it, as its time was over.
+    pub(super) was_ended: bool,
+    /// Whether one of the programs is written in Go.
+    pub(super) go: bool,
+    /// Processes whose program was looked at.
+    looked_at: BTreeSet<u32>,
+}
+
+impl Target {
+    /// The one that the flags name.
+    ///
+    /// # Errors
+    ///
+    /// If there is no such process, cgroup or unit.
+    pub(super) fn of(flags: &Verify) -> Result<Self> {
+        if let Some(pid) = flags.pid {
+            let (process, _) = host::process_of(pid)
+                .with_context(|| format!("there is no process {pid}; find one with ps or pgrep"))?;
+            if process != pid {
+                bail!("{pid} is a thread of process {process}: verify that (--pid {process})");
+            }
+            // Breakpoints count what is copied by its own threads.
+            return Ok(Self::Process { pid, alone: flags.audit });
+        }
+        if let Some(unit) = &flags.unit {
+            return Ok(Self::Cgroup {
+                directory: cgroup::of_unit(unit)?,
+                unit: Some(unit.clone()),
+            });
+        }
+        if let Some(path) = &flags.cgroup {
+            return Ok(Self::Cgroup { directory: cgroup::find(path)?, unit: None });
+        }
+        Ok(Self::Command(flags.command.clone()))
+    }
+
+    /// How its tree begins, now.
+    pub(super) fn root(&self) -> Root {
+        match self {
+            Self::Command(_) => Root::ChildrenOf(std::process::id()),
+            Self::Process { pid, alone: true } => Root::Process(*pid),
+            Self::Process { pid, alone: false } => Root::Family(*pid),
+            Self::Cgroup { directory, .. } => {
+                let members = cgroup::members(directory);
+                Root::Cgroups(members.ids, members.pids)
+            }
+        }
+    }
+
+    /// Its kind and name.
+    pub(super) fn name(&self) -> (&'static str, String) {
+        match self {
+            Self::Command(words) => {
+                let words: Vec<_> = words.iter().map(|word| quoted(word)).collect();
+                ("command", words.join(" "))
+            }
+            Self::Process { pid, .. } => ("pid", pid.to_string()),
+            Self::Cgroup { unit: Some(unit), .. } => ("unit", unit.clone()),
+            Self::Cgroup { directory, .. } => ("cgroup", directory.display().to_string()),
+        }
+    }
+
+    /// Runs or watches it to its end, or to the end of its time.
+    pub(super) async fn watch(
+        &self,
+        books: &mut Books,
+        duration: Option<Duration>,
+        shutdown: Shutdown,
+    ) -> Result<Watched> {
+        let mut child = match self {
+            Self::Command(words) => Some(spawn(words)?),
+            Self::Process { .. } | Self::Cgroup { .. } => None,
+        };
+        let deadline = duration.map(|duration| Instant::now() + duration);
+        let mut requested = std::pin::pin!(shutdown.requested());
+        let mut watched = Watched::default();
+        let mut asked = false;
+        loop {
+            watched.look(&books.tree.living_pids());
+            let left = deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()));
+            if left.is_some_and(|left| left.is_zero()) && !watched.was_ended {
+                let Some(child) = &child else { break };
+                watched.was_ended = true;
+                end(child);
+            }
+            let pause = left.filter(|left| !left.is_zero()).map_or(STEP, |left| left.min(STEP));
+            tokio::select! {
+                status = exited(&mut child) => {
+                    watched.status = Some(status_of(status?));
+                    break;
+                }
+                () = tokio::time::sleep(pause) => {}
+                signal = requested.as_mut(), if !asked => {
+                    asked = true;
+                    let Some(child) = &child else { break };
+                    // SIGINT from a terminal has reached it already.
+                    if signal == "SIGTERM" {
+                        end(child);
+                    }
+                }
+            }
+            if let Self::Process { pid, .. } = self
+                && host::process_of(*pid).is_none()
+            {
+                break;
+            }
+            if matches!(self, Self::Cgroup { .. }) {
+                books.tree.replant(self.root());
+            }
+            books.pass()?;
+        }
+        Ok(watched)
+    }
+}
+
+/// A word of a command line, on one line whatever it holds.
+fn quoted(word: &OsStr) -> String {
+    let text = word.to_string_lossy();
+    let plain = |c: char| c.is_alphanumeric() || "-_./=:,+@%".contains(c);
+    if !text.is_empty() && text.chars().all(plain) {
+        text.into_owned()
+    } else {
+        format!("{text:?}")
+    }
+}
+
+/// Starts a command, whose orphans become children of this process.
+fn spawn(words: &[OsString]) -> Result<Child> {
+    let (program, arguments) = words.split_first().context("there is no command to run")?;
+    set_child_subreaper(Some(rustix::process::getpid()))
+        .context("orphans of the command cannot be followed")?;
+    let child = Command::new(program).args(arguments).stdin(Stdio::inherit()).spawn();
+    child.with_context(|| format!("cannot run {}", program.display()))
+}
+
+/// Resolves when the command has ended; never if there is none.
+async fn exited(child: &mut Option<Child>) -> Result<ExitStatus> {
+    match child {
+        Some(child) => child.wait().await.context("the command cannot be waited for"),
+        None => std::future::pending().await,
+    }
+}
+
+/// Asks a command to end. It may have done so.
+fn end(child: &Child) {
+    let id = child.id().and_then(|id| i32::try_from(id).ok()).and_then(Pid::from_raw);
+    if let Some(id) = id {
+        let _ = kill_process(id, Signal::TERM);
+    }
+}
+
+fn status_of(status: ExitStatus) -> Status {
+    Status { exit_code: status.code(), signal: status.signal() }
+}
+
+impl Watched {
+    /// Looks at the programs of processes that are new.
+    fn look(&mut self, pids: &[u32]) {
+        for pid in pids {
+            if !self.go && self.looked_at.insert(*pid) {
+                self.go = program::is_go(*pid);
+            }
+        }
+    }
+
+    /// Why a command says nothing, if it failed.
+    pub(super) fn failure(&self) -> Option<String> {
+        let status = self.status.filter(|_| !self.was_ended)?;
+        match (status.exit_code, status.signal) {
+            (Some(0), _) => None,
+            (Some(code), _) => Some(format!(
+                "the command failed (status {code}): what it moved is not what it would have; see \
+                 its own output"
+            )),
+            (None, signal) => Some(format!(
+                "the command was ended by signal {}: what it moved is not what it would have",
+                signal.unwrap_or_default()
+            )),
+        }
+    }
+}

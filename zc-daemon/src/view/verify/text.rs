@@ -1,0 +1,169 @@
+//! The report for people.
+
+use std::fmt::Write as _;
+
+use super::{Report, Status, Why};
+use crate::{engine::bytes::Bytes, view::json::Transferred};
+
+/// Columns of prose.
+const WIDTH: usize = 88;
+
+pub(super) fn of(report: &Report) -> String {
+    let mut page = format!("zc verify: {}\n{}\n", report.headline(), target(report));
+    for (label, sentences) in [("broken", &report.broken), ("unsure", &report.unsure)] {
+        for sentence in sentences {
+            page += &paragraph(&format!("  {label}: {sentence}"), 10);
+        }
+    }
+    page += &table(report);
+    page += &besides(report);
+    if !report.reasons.is_empty() {
+        page += "\nwhy\n";
+    }
+    for reason in &report.reasons {
+        page += &why(reason);
+    }
+    for hint in &report.hints {
+        page += &paragraph(&format!("  hint: {hint}"), 8);
+    }
+    if let Some(audit) = &report.audit {
+        let _ = writeln!(
+            page,
+            "\naudit: breakpoints saw {} bytes of payload, the ledger measured {}: {}",
+            audit.breakpoint_bytes, audit.measured_bytes, audit.verdict
+        );
+    }
+    page
+}
+
+fn target(report: &Report) -> String {
+    let target = &report.target;
+    let running = if target.running > 0 {
+        format!(", {} of which run still and are no longer watched", target.running)
+    } else {
+        String::new()
+    };
+    let status = target.status.map_or(String::new(), |status| format!("; it {}", ended(status)));
+    format!(
+        "{} {}: {} process(es){running}, {:.1} s, kernel {}{status}\n",
+        target.kind, target.name, target.processes, report.seconds, report.kernel
+    )
+}
+
+fn ended(status: Status) -> String {
+    match (status.exit_code, status.signal) {
+        (Some(code), _) => format!("exited with {code}"),
+        (None, Some(signal)) => format!("was ended by signal {signal}"),
+        (None, None) => "has not ended".to_owned(),
+    }
+}
+
+/// What moved, by route and endpoint, and what was copied, by route and direction.
+fn table(report: &Report) -> String {
+    let totals = &report.totals;
+    let mut page =
+        format!("\n{:<16} {:<9} {:>16} {:>10}\n", "moved by", "to/from", "bytes", "calls");
+    for row in totals.transferred.iter().flatten() {
+        let Transferred { route, endpoint, bytes, calls } = row;
+        let _ = writeln!(page, "{route:<16} {endpoint:<9} {bytes:>16} {calls:>10}");
+    }
+    let _ = writeln!(
+        page,
+        "\n{:<16} {:<9} {:>16} {:>10}  quality",
+        "copied by", "way", "bytes", "copies"
+    );
+    for row in totals.copied.iter().flatten() {
+        let (route, way) = (row.route, row.direction);
+        let _ = writeln!(
+            page,
+            "{route:<16} {way:<9} {:>16} {:>10}  {}",
+            row.bytes, row.copies, row.quality
+        );
+    }
+    for row in totals.copy_unknown.iter().flatten() {
+        let _ =
+            writeln!(page, "{:<16} {:<9} {:>16} {:>10}  unknown", row.route, "?", row.bytes, "?");
+    }
+    page
+}
+
+/// What was moved by reference, and what it cost besides.
+fn besides(report: &Report) -> String {
+    let totals = &report.totals;
+    let moved = totals.moved.iter().flatten();
+    let moved: Vec<_> = moved.map(|row| format!("{} {}", row.route, Bytes(row.bytes))).collect();
+    let moved = if moved.is_empty() { "nothing".to_owned() } else { moved.join(", ") };
+    let modes = totals.mode_switches.map_or_else(|| "unknown".to_owned(), |n| n.to_string());
+    let (switches, faults) = (&totals.context_switches, &totals.page_faults);
+    let coverage: Vec<_> =
+        report.coverage.iter().map(|row| format!("{} {}", row.route, row.quality)).collect();
+    format!(
+        "\npassed on by reference: {moved}\nmode switches {modes}; context switches {} voluntary, \
+         {} not; page faults {} minor, {} major\nmeasured here: {}\n",
+        switches.voluntary,
+        switches.involuntary,
+        faults.minor,
+        faults.major,
+        coverage.join(", ")
+    )
+}
+
+fn why(reason: &Why) -> String {
+    let text = format!("  {}: {} {}", reason.code, Bytes(reason.bytes), reason.text);
+    paragraph(&text, 4) + &paragraph(&format!("    try: {}", reason.remedy), 9)
+}
+
+/// Text in lines of [`WIDTH`], all but the first indented.
+fn paragraph(text: &str, indent: usize) -> String {
+    let lead = text.len() - text.trim_start().len();
+    let (mut page, mut line) = (String::new(), " ".repeat(lead));
+    for word in text.split_whitespace() {
+        let empty = line.trim().is_empty();
+        if !empty && line.chars().count() + 1 + word.chars().count() > WIDTH {
+            page += &line;
+            page.push('\n');
+            line = " ".repeat(indent);
+        } else if !empty {
+            line.push(' ');
+        }
+        line += word;
+    }
+    page + &line + "\n"
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{super::tests::report, *};
+
+    #[test]
+    fn the_verdict_comes_first_and_the_remedy_last() {
+        let page = report("broken").text();
+        let lines: Vec<_> = page.lines().collect();
+        assert_eq!(lines[0], "zc verify: NOT within the policy: 1.000 copies for each byte moved");
+        assert!(
+            lines[1].starts_with("command cat \"a\" & b: 1 process(es), 1.2 s, kernel 6.12; it")
+        );
+        assert!(page.contains("\n  broken: 2.0 MiB"), "{page}");
+        assert!(
+            page.contains("read             file               1048576         16\n"),
+            "{page}"
+        );
+        assert!(
+            page.contains("read             to_user            1048576        256  measured\n")
+        );
+        assert!(page.contains("\n  relayed: 1.0 MiB were read"), "{page}");
+        assert!(page.ends_with("  hint: cat: do not\n"), "{page}");
+        assert!(lines.iter().all(|line| line.chars().count() <= WIDTH), "{page}");
+        assert!(report("pass").text().starts_with("zc verify: within the policy: 1.000"));
+        assert!(report("cannot_tell").text().contains("\n  unsure: it failed\n"));
+    }
+
+    #[test]
+    fn what_is_not_known_is_a_range() {
+        let mut report = report("cannot_tell");
+        report.copies_per_byte = Some(super::super::Range { least: 0.25, most: 1.0 });
+        assert!(report.text().contains("CANNOT TELL: between 0.250 and 1.000 copies"));
+        report.copies_per_byte = None;
+        assert!(report.text().contains("CANNOT TELL: nothing moved"));
+    }
+}
