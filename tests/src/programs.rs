@@ -34,14 +34,13 @@ pub struct Stage {
 }
 
 impl Stage {
-    /// A fresh one: in `ZC_STAGE`, else in the temporary folder of this machine.
+    /// A fresh one, in the temporary folder.
     ///
     /// # Errors
     ///
     /// If it cannot be made.
     pub fn new() -> Result<Self> {
-        let parent = env::var_os("ZC_STAGE").map_or_else(env::temp_dir, PathBuf::from);
-        Self::within(&parent)
+        Self::within(&env::temp_dir())
     }
 
     /// One on the file system that a case is for, if the environment names a folder for

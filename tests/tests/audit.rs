@@ -12,10 +12,10 @@ use serde_json::Value;
 use zc_common::flow::Route;
 use zc_daemon::kernel::reference::REFERENCES;
 use zc_tests::{
-    audit::{Audit, Ended},
     daemon::Daemon,
     kernel,
     programs::{Stage, Waiting},
+    watching::{Ended, Watching},
     workload::{self, Expected, Params},
 };
 
@@ -28,6 +28,12 @@ fn still(stage: &Stage) -> Waiting {
     let mut command = stage.workload("audited").unwrap();
     command.arg("hold");
     Waiting::start(command).unwrap()
+}
+
+/// An audit of a process.
+fn audited(pid: u32, flags: &[&str]) -> anyhow::Result<Watching> {
+    let pid = pid.to_string();
+    Watching::start("audit", &[&["--pid", &pid], flags].concat())
 }
 
 /// Audits one case from before its start to its end; none if the kernel refuses.
@@ -45,7 +51,7 @@ fn audit(case: &str, flags: &[&str]) -> Option<(Value, Expected)> {
     run.arg("--wait");
     let process = Waiting::start(run).unwrap();
     let flags: Vec<_> = flags.iter().copied().chain(["--json"]).collect();
-    let audit = Audit::start(process.pid(), &flags).unwrap();
+    let audit = audited(process.pid(), &flags).unwrap();
     process.finish().unwrap();
     let ended = audit.end().unwrap();
     if !kernel::takes_breakpoints() {
@@ -132,7 +138,7 @@ fn threads_started_later_are_watched_too() {
 #[test]
 fn threads_that_run_already_are_watched() {
     let daemon = Daemon::start().unwrap();
-    let audit = Audit::start(daemon.pid(), &["--json"]).unwrap();
+    let audit = audited(daemon.pid(), &["--json"]).unwrap();
     let answered: usize = (0..5).map(|_| daemon.page("/metrics").unwrap().len()).sum();
     if kernel::takes_breakpoints() {
         audit.signal(Signal::INT).unwrap();
@@ -235,9 +241,9 @@ fn what_the_ledger_leaves_out_is_shown_but_not_compared() {
 fn a_processor_has_four_breakpoints_and_a_signal_ends_the_audit() {
     let stage = Stage::new().unwrap();
     let process = still(&stage);
-    let first = Audit::start(process.pid(), &[]).unwrap();
+    let first = audited(process.pid(), &[]).unwrap();
     assert_eq!(is_loaded(), kernel::takes_breakpoints());
-    let second = Audit::start(process.pid(), &[]).unwrap().end().unwrap();
+    let second = audited(process.pid(), &[]).unwrap().end().unwrap();
     if !kernel::takes_breakpoints() {
         assert_refused(&first.end().unwrap(), "CONFIG_KPROBES");
         assert_refused(&second, "CONFIG_KPROBES");
@@ -252,7 +258,7 @@ fn a_processor_has_four_breakpoints_and_a_signal_ends_the_audit() {
 fn time_ends_an_audit() {
     let stage = Stage::new().unwrap();
     let process = still(&stage);
-    let ended = Audit::start(process.pid(), &["--for", "200ms"]).unwrap().end().unwrap();
+    let ended = audited(process.pid(), &["--for", "200ms"]).unwrap().end().unwrap();
     if kernel::takes_breakpoints() {
         assert_reports_nothing(&ended);
     } else {
@@ -272,7 +278,7 @@ fn what_cannot_be_watched_is_refused_with_a_reason() {
     let mut gone = Command::new("/bin/true").spawn().unwrap();
     gone.wait().unwrap();
     let refused = |pid, flags: &[&str], why: &str| {
-        assert_refused(&Audit::start(pid, flags).unwrap().end().unwrap(), why);
+        assert_refused(&audited(pid, flags).unwrap().end().unwrap(), why);
     };
     refused(gone.id(), &[], "there is no process");
     let stage = Stage::new().unwrap();

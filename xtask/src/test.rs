@@ -257,7 +257,7 @@ fn guest(built: &Built, series: &str, command: Option<&str>) -> Result<Guest> {
         format!("code=0\n{open}\n{kprobes}\ncat $ZC_CELLS\n{LOCK_DOWN}\n{last}\nexit $code")
     };
     let command = command.map_or_else(run_tests, str::to_owned);
-    let environment = "export PATH=$PATH:/payload ZC_BIN=/payload ZC_STAGE=/mnt ZC_CELLS=/tmp/cells \
+    let environment = "export PATH=$PATH:/payload ZC_BIN=/payload TMPDIR=/mnt ZC_CELLS=/tmp/cells \
         ZC_REFLINK=/mnt/reflink ZC_BTRFS=/mnt/btrfs ZC_DAX=/mnt/dax";
     let tests = tests.iter().map(|(name, path)| place(path, &format!("test-{name}")));
     Ok(Guest {

@@ -54,12 +54,15 @@ pub async fn run(flags: Verify) -> Result<ExitCode> {
     };
     books.start()?;
     let began = Instant::now();
+    let (kind, name) = target.name();
+    if kind != "command" {
+        tracing::info!("zc watches {kind} {name}");
+    }
     let watched = target.watch(&mut books, flags.duration, shutdown).await?;
     let seconds = began.elapsed().as_secs_f64();
     let counted = breakpoints.map(|set| set.remove(&mut books)).transpose()?;
     let account = books.close()?;
     let audit = counted.and_then(|counted| counted.compare(&account));
-    let (kind, name) = target.name();
     let who = view::Target {
         kind,
         name,

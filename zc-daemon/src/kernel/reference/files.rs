@@ -1,9 +1,9 @@
 //! References on memory files, and on the memory of a process.
 
-use std::{fs::File, os::unix::fs::FileExt as _};
+use std::{fs::File, os::unix::fs::FileExt as _, path::PathBuf};
 
-use anyhow::{Context as _, Result};
-use rustix::fs::MemfdFlags;
+use anyhow::{Context as _, Result, bail};
+use rustix::fs::{MemfdFlags, Mode, OFlags};
 
 use super::{BYTES, CHUNK, ROUNDS, whole};
 
@@ -26,6 +26,48 @@ pub(super) fn memory_file() -> Result<()> {
     for at in (0..BYTES).step_by(CHUNK) {
         file.write_all_at(&chunk, at)?;
         file.read_exact_at(&mut chunk, at)?;
+    }
+    Ok(())
+}
+
+/// File systems in memory: what they take with `O_DIRECT`, if at all, they copy
+/// (`include/uapi/linux/magic.h`).
+const IN_MEMORY: [i64; 2] = [0x0102_1994, 0x8584_58f6];
+
+/// A file without a name, on a disk, opened with `O_DIRECT`.
+fn on_disk() -> Result<File> {
+    let places = [PathBuf::from("."), std::env::temp_dir(), PathBuf::from("/var/tmp")];
+    for place in places {
+        let in_memory = |fs: rustix::fs::StatFs| IN_MEMORY.contains(&fs.f_type);
+        if rustix::fs::statfs(&place).is_ok_and(in_memory) {
+            continue;
+        }
+        let flags = OFlags::TMPFILE | OFlags::RDWR | OFlags::DIRECT;
+        if let Ok(file) = rustix::fs::open(&place, flags, Mode::RUSR | Mode::WUSR) {
+            return Ok(file.into());
+        }
+    }
+    bail!(
+        "neither this folder, nor that of TMPDIR, nor /var/tmp is on a disk that takes O_DIRECT; \
+         set TMPDIR to one that is"
+    )
+}
+
+/// Memory that begins with a page, as `O_DIRECT` wants it.
+fn aligned(memory: &mut [u8]) -> &mut [u8] {
+    let start = memory.as_ptr().align_offset(PAGE);
+    &mut memory[start..start + CHUNK]
+}
+
+const PAGE: usize = 4096;
+
+pub(super) fn direct() -> Result<()> {
+    let file = on_disk()?;
+    let mut memory = vec![1; CHUNK + PAGE];
+    let chunk = aligned(&mut memory);
+    for at in (0..BYTES).step_by(CHUNK) {
+        file.write_all_at(chunk, at)?;
+        file.read_exact_at(chunk, at)?;
     }
     Ok(())
 }

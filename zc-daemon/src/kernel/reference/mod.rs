@@ -61,6 +61,7 @@ const fn row(name: &'static str, run: fn() -> Result<()>, parts: &'static [Part]
 /// THE table of references.
 pub static REFERENCES: &[Reference] = &[
     row("memory_file", files::memory_file, &[copies(Route::Write, 1), copies(Route::Read, 1)]),
+    row("direct_file", files::direct, &[passes(Route::DirectIo, 2)]),
     row("pipe", pipes::pipe, &[copies(Route::Write, 1), copies(Route::Read, 1)]),
     row("unix", sockets::unix, &[copies(Route::Write, 1), copies(Route::Read, 1)]),
     row("tcp", sockets::tcp, &[copies(Route::Send, 1), copies(Route::Recv, 1)]),

@@ -12,7 +12,7 @@ use crate::programs;
 
 /// A running `zc audit`.
 #[derive(Debug)]
-pub struct Audit {
+pub struct Watching {
     child: Child,
     log: BufReader<ChildStderr>,
     said: String,
@@ -29,28 +29,29 @@ pub struct Ended {
     pub log: String,
 }
 
-impl Audit {
-    /// Starts it on a process, and waits until it watches, or has ended.
+impl Watching {
+    /// Starts this command of zc, and waits until it watches, or has ended.
     ///
     /// # Errors
     ///
     /// If it cannot be started.
-    pub fn start(pid: u32, flags: &[&str]) -> Result<Self> {
+    pub fn start(command: &str, flags: &[&str]) -> Result<Self> {
         let mut child = Command::new(programs::folder()?.join("zc"))
-            .args(["audit", "--pid", &pid.to_string()])
+            .arg(command)
             .args(flags)
+            .env_remove("GITHUB_ACTIONS")
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
             .spawn()
             .context("cannot start zc; is it built?")?;
         let log = BufReader::new(child.stderr.take().context("zc has no standard error")?);
-        let mut audit = Self { child, log, said: String::new() };
-        while !audit.said.contains("zc watches process") {
-            if audit.log.read_line(&mut audit.said)? == 0 {
+        let mut watching = Self { child, log, said: String::new() };
+        while !watching.said.contains("zc watches") {
+            if watching.log.read_line(&mut watching.said)? == 0 {
                 break;
             }
         }
-        Ok(audit)
+        Ok(watching)
     }
 
     /// Sends it a signal.
@@ -78,7 +79,7 @@ impl Audit {
     }
 }
 
-impl Drop for Audit {
+impl Drop for Watching {
     fn drop(&mut self) {
         // It may have ended by itself; either way it is gone afterwards.
         let _ = self.child.kill();

@@ -1,0 +1,184 @@
+//! `zc verify` on exact workloads: the verdict, the bytes, and whose they are.
+//!
+//! Where the kernel refuses programs on functions copies are inferred: then the same holds
+//! with `--allow-inferred`, and without it the verdict must be "cannot tell".
+
+#![expect(clippy::unwrap_used, reason = "a test that panics says what failed, and where")]
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    process::Command,
+};
+
+use rustix::process::Signal;
+use zc_tests::{
+    kernel,
+    programs::{self, Stage, Waiting},
+    verify::{Verified, as_well_as_can_be, verify},
+    watching::Watching,
+};
+
+const BYTES: u64 = 300_007;
+
+/// The command line of a case of the workload, so often, and its preparation.
+fn case(stage: &Stage, case: &str, repeat: u64) -> Vec<String> {
+    let program = programs::folder().unwrap().join("workload");
+    let line = |action: &str| {
+        let words = ["--bytes", "300007", "--chunk", "4096", "--dir"];
+        let mut line = vec![program.display().to_string(), case.to_owned(), action.to_owned()];
+        line.extend(words.map(str::to_owned));
+        line.push(stage.path().display().to_string());
+        line
+    };
+    let prepare = line("prepare");
+    assert!(Command::new(&prepare[0]).args(&prepare[1..]).status().unwrap().success());
+    let mut run = line("run");
+    run.extend(["--repeat".to_owned(), repeat.to_string()]);
+    run
+}
+
+/// The verdict on a command line.
+fn judge(flags: &[&str], command: &[String]) -> Verified {
+    let flags = flags.iter().map(ToString::to_string);
+    let words: Vec<_> = flags.chain(["--".to_owned()]).chain(command.iter().cloned()).collect();
+    verify(&words).unwrap()
+}
+
+#[test]
+fn what_reads_is_broken_and_why() {
+    let stage = Stage::new().unwrap();
+    let line = case(&stage, "read-file", 8);
+    let verified = judge(as_well_as_can_be(), &line);
+    assert_eq!(verified.code, Some(1), "{verified:?}");
+    let copied = verified.sum("copied", "bytes", &[("route", "read")]);
+    let moved = verified.sum("transferred", "bytes", &[("route", "read")]);
+    assert!(copied == moved && moved >= 8 * BYTES, "{verified:?}");
+    assert_eq!(verified.report["reasons"][0]["code"], "consumed");
+    assert_eq!(verified.report["target"]["status"]["exit_code"], 0);
+    if kernel::hooks_functions() {
+        let inferred = verified.sum("copied", "bytes", &[("quality", "inferred")]);
+        assert_eq!(inferred, 0, "{verified:?}");
+    } else {
+        // What is inferred is no evidence.
+        let verified = judge(&[], &line);
+        assert_eq!(verified.code, Some(2), "{verified:?}");
+        assert!(verified.report["unsure"].to_string().contains("inferred here"), "{verified:?}");
+    }
+}
+
+#[test]
+fn what_reads_directly_passes() {
+    let stage = Stage::new().unwrap();
+    let line = case(&stage, "direct-read", 8);
+    let verified = judge(&[as_well_as_can_be(), &["--route", "direct_io"]].concat(), &line);
+    assert_eq!(verified.code, Some(0), "{verified:?}");
+    assert_eq!(verified.report["copied_bytes"]["most"], 0);
+    // The twin: a limit on what there is none of.
+    let verified = judge(&[as_well_as_can_be(), &["--route", "sendfile"]].concat(), &line);
+    assert_eq!(verified.code, Some(1), "{verified:?}");
+    let broken = verified.report["broken"].to_string();
+    assert!(broken.contains("nothing went by sendfile (but"), "{broken}");
+}
+
+/// Forty processes, half of them orphans whose parent has ended before them: none is
+/// missed, nobody else is counted.
+#[test]
+fn every_descendant_is_counted_whoever_takes_it_in() {
+    const EACH: u64 = 20;
+    let stage = Stage::new().unwrap();
+    let line = case(&stage, "pipe", 1).join(" ");
+    let script = format!(
+        "i=0; while [ $i -lt {EACH} ]; do {line}; sh -c '{line} & true'; i=$((i+1)); done; \
+         {line} & sleep 3"
+    );
+    let verified = judge(as_well_as_can_be(), &["sh".to_owned(), "-c".to_owned(), script]);
+    let moved =
+        |route| verified.sum("transferred", "bytes", &[("route", route), ("endpoint", "pipe")]);
+    let known = (2 * EACH + 1) * BYTES;
+    assert_eq!((moved("read"), moved("write")), (known, known), "{verified:?}");
+    let processes = verified.report["target"]["processes"].as_u64().unwrap();
+    assert!(processes > 3 * EACH, "{verified:?}");
+    assert_eq!(verified.code, Some(1), "{verified:?}");
+}
+
+/// A process that waits to do a case of the workload.
+fn waiting(stage: &Stage, name: &str) -> Waiting {
+    let mut line = case(stage, name, 1).into_iter();
+    let mut command = Command::new(line.next().unwrap());
+    Waiting::start({
+        command.args(line).arg("--wait");
+        command
+    })
+    .unwrap()
+}
+
+fn moved_by_pipe(verified: &Verified) -> u64 {
+    verified.sum("transferred", "bytes", &[("route", "write"), ("endpoint", "pipe")])
+}
+
+#[test]
+fn a_process_is_watched_to_its_end() {
+    let stage = Stage::new().unwrap();
+    let process = waiting(&stage, "pipe");
+    let pid = process.pid().to_string();
+    let flags = [&["--json", "--pid", &pid], as_well_as_can_be()].concat();
+    let watching = Watching::start("verify", &flags).unwrap();
+    process.finish().unwrap();
+    let verified = Verified::from(watching.end().unwrap());
+    assert_eq!((verified.code, moved_by_pipe(&verified)), (Some(1), BYTES), "{verified:?}");
+    assert_eq!(verified.report["target"]["running"], 0, "{verified:?}");
+}
+
+/// A cgroup of its own, removed in the end.
+struct Cgroup(PathBuf);
+
+impl Cgroup {
+    fn new(name: &str) -> Self {
+        let mounts = fs::read_to_string("/proc/self/mounts").unwrap();
+        let mounted = mounts.lines().find_map(|line| {
+            let words: Vec<_> = line.split(' ').collect();
+            (words[2] == "cgroup2").then(|| PathBuf::from(words[1]))
+        });
+        let root = mounted.unwrap_or_else(|| {
+            let root = Path::new("/sys/fs/cgroup");
+            let mut mount = Command::new("mount");
+            mount.args(["-t", "cgroup2", "none"]).arg(root);
+            assert!(mount.status().unwrap().success());
+            root.to_owned()
+        });
+        let path = root.join(name);
+        fs::create_dir(&path).unwrap();
+        Self(path)
+    }
+
+    fn add(&self, pid: u32) {
+        fs::write(self.0.join("cgroup.procs"), pid.to_string()).unwrap();
+    }
+}
+
+impl Drop for Cgroup {
+    fn drop(&mut self) {
+        // Whoever is in it has ended; else there is nothing to be done.
+        let _ = fs::remove_dir(&self.0);
+    }
+}
+
+/// One that is in it, one that starts a program in it, one that is not in it.
+#[test]
+fn a_cgroup_is_watched_until_asked_to_end() {
+    let stage = Stage::new().unwrap();
+    let cgroup = Cgroup::new("zc-verify-test");
+    let (inside, outside) = (waiting(&stage, "pipe"), waiting(&stage, "pipe"));
+    cgroup.add(inside.pid());
+    let path = cgroup.0.display().to_string();
+    let flags = [&["--json", "--cgroup", &path], as_well_as_can_be()].concat();
+    let watching = Watching::start("verify", &flags).unwrap();
+    inside.finish().unwrap();
+    outside.finish().unwrap();
+    let script = format!("echo $$ >{path}/cgroup.procs; {}", case(&stage, "pipe", 1).join(" "));
+    assert!(Command::new("sh").args(["-c", &script]).status().unwrap().success());
+    watching.signal(Signal::INT).unwrap();
+    let verified = Verified::from(watching.end().unwrap());
+    assert_eq!((verified.code, moved_by_pipe(&verified)), (Some(1), 2 * BYTES), "{verified:?}");
+}
