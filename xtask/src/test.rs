@@ -28,8 +28,8 @@ use crate::{
 /// What the root tests run besides what they build.
 const PACKAGES: &[&str] = &["iproute2", "strace", "python3"];
 
-/// Tests that need programs a guest does not have.
-const HOST_ONLY: &[&str] = &["tools"];
+/// Tests that need programs a guest does not have, or depend on no kernel.
+const HOST_ONLY: &[&str] = &["gate", "tools"];
 
 /// A test for a kernel that is locked down, which cannot be undone: in guests, last.
 const LOCKED_DOWN: &str = "lockdown";

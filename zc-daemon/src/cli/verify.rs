@@ -42,7 +42,7 @@ pub struct Verify {
     /// Count the copies of --pid by hardware breakpoints too, and say so if they contradict
     /// what was measured (see zc audit for what that costs); it is then judged alone, without
     /// its descendants.
-    #[arg(long, requires = "pid")]
+    #[arg(long, conflicts_with_all = ["command", "cgroup", "unit"])]
     pub audit: bool,
     /// Print JSON.
     #[arg(long)]

@@ -220,7 +220,8 @@ fn tell(flags: &Verify, report: &Report) -> Result<()> {
         write(path, &(serde_json::to_string_pretty(&report.sarif())? + "\n"))?;
     }
     if flags.github || std::env::var_os("GITHUB_ACTIONS").is_some_and(|value| value == "true") {
-        std::io::stdout().write_all(report.github().as_bytes())?;
+        // On a line of its own, wherever the command's output ends.
+        std::io::stdout().write_all(format!("\n{}", report.github()).as_bytes())?;
     }
     Ok(())
 }
