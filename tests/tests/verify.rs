@@ -15,7 +15,7 @@ use rustix::process::Signal;
 use zc_tests::{
     kernel,
     programs::{self, Stage, Waiting},
-    verify::{Verified, as_well_as_can_be, verify},
+    verify::{Verified, as_well_as_can_be, complete, verify},
     watching::Watching,
 };
 
@@ -120,12 +120,15 @@ fn moved_by_pipe(verified: &Verified) -> u64 {
 #[test]
 fn a_process_is_watched_to_its_end() {
     let stage = Stage::new().unwrap();
-    let process = waiting(&stage, "pipe");
-    let pid = process.pid().to_string();
-    let flags = [&["--json", "--pid", &pid], as_well_as_can_be()].concat();
-    let watching = Watching::start("verify", &flags).unwrap();
-    process.finish().unwrap();
-    let verified = Verified::from(watching.end().unwrap());
+    let verified = complete(|| {
+        let process = waiting(&stage, "pipe");
+        let pid = process.pid().to_string();
+        let flags = [&["--json", "--pid", &pid], as_well_as_can_be()].concat();
+        let watching = Watching::start("verify", &flags)?;
+        process.finish()?;
+        Ok(Verified::from(watching.end()?))
+    });
+    let verified = verified.unwrap();
     assert_eq!((verified.code, moved_by_pipe(&verified)), (Some(1), BYTES), "{verified:?}");
     assert_eq!(verified.report["target"]["running"], 0, "{verified:?}");
 }
@@ -169,16 +172,19 @@ impl Drop for Cgroup {
 fn a_cgroup_is_watched_until_asked_to_end() {
     let stage = Stage::new().unwrap();
     let cgroup = Cgroup::new("zc-verify-test");
-    let (inside, outside) = (waiting(&stage, "pipe"), waiting(&stage, "pipe"));
-    cgroup.add(inside.pid());
     let path = cgroup.0.display().to_string();
     let flags = [&["--json", "--cgroup", &path], as_well_as_can_be()].concat();
-    let watching = Watching::start("verify", &flags).unwrap();
-    inside.finish().unwrap();
-    outside.finish().unwrap();
     let script = format!("echo $$ >{path}/cgroup.procs; {}", case(&stage, "pipe", 1).join(" "));
-    assert!(Command::new("sh").args(["-c", &script]).status().unwrap().success());
-    watching.signal(Signal::INT).unwrap();
-    let verified = Verified::from(watching.end().unwrap());
+    let verified = complete(|| {
+        let (inside, outside) = (waiting(&stage, "pipe"), waiting(&stage, "pipe"));
+        cgroup.add(inside.pid());
+        let watching = Watching::start("verify", &flags)?;
+        inside.finish()?;
+        outside.finish()?;
+        assert!(Command::new("sh").args(["-c", &script]).status()?.success());
+        watching.signal(Signal::INT)?;
+        Ok(Verified::from(watching.end()?))
+    });
+    let verified = verified.unwrap();
     assert_eq!((verified.code, moved_by_pipe(&verified)), (Some(1), 2 * BYTES), "{verified:?}");
 }
