@@ -42,6 +42,12 @@ pub fn of(tally: &Tally) -> Vec<Traffic> {
     for flow in Flow::ALL.iter().copied().filter(|f| f.row().copies != flow::Copies::None) {
         add(flow.row().route, &|row| row.bytes += tally[Counter::bytes(flow)]);
     }
+    // What is passed on by a call that tells of no bytes, as a reflink does.
+    for (route, bytes) in summary::moved(tally) {
+        if Flow::ALL.iter().all(|flow| flow.row().route != route) {
+            add(route, &|row| row.bytes += bytes);
+        }
+    }
     for copied in summary::copied(tally, Copies::Best) {
         add(copied.route, &|row| match copied.quality {
             Quality::Measured => row.measured += copied.amount.bytes,
@@ -92,6 +98,9 @@ mod tests {
             tally[counted] = bytes;
             tally[calls] = 1;
         }
+        // A reflink, and what the flow of sendfile tells already.
+        tally[Counter::references(Route::Other)] = 1 << 16;
+        tally[Counter::references(Route::Sendfile)] = 100;
         let row = |route, [bytes, measured, inferred, unknown]: [u64; 4]| Traffic {
             route,
             bytes,
@@ -103,6 +112,7 @@ mod tests {
             row(Route::Read, [17, 7, 10, 0]),
             row(Route::Sendfile, [100, 0, 0, 0]),
             row(Route::DirectIo, [3, 0, 0, 3]),
+            row(Route::Other, [1 << 16, 0, 0, 0]),
         ];
         assert_eq!(of(&tally), rows);
     }
