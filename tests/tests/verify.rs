@@ -133,6 +133,30 @@ fn a_process_is_watched_to_its_end() {
     assert_eq!(verified.report["target"]["running"], 0, "{verified:?}");
 }
 
+/// The breakpoints count what the ledger does; where there are none, nothing is said.
+#[test]
+fn a_process_is_audited_while_it_is_judged() {
+    let stage = Stage::new().unwrap();
+    let verified = complete(|| {
+        let process = waiting(&stage, "pipe");
+        let pid = process.pid().to_string();
+        let flags = [&["--json", "--audit", "--pid", &pid], as_well_as_can_be()].concat();
+        let watching = Watching::start("verify", &flags)?;
+        process.finish()?;
+        Ok(Verified::from(watching.end()?))
+    });
+    let verified = verified.unwrap();
+    if kernel::takes_breakpoints() {
+        let audit = &verified.report["audit"];
+        assert_eq!((verified.code, moved_by_pipe(&verified)), (Some(1), BYTES), "{verified:?}");
+        assert!(audit["breakpoint_bytes"].as_u64().unwrap() >= 2 * BYTES, "{verified:?}");
+        assert_ne!(audit["verdict"], "differs", "{verified:?}");
+    } else {
+        assert_eq!(verified.code, Some(2), "{verified:?}");
+        assert!(verified.log.contains("CONFIG_KPROBES"), "{verified:?}");
+    }
+}
+
 /// A cgroup of its own, removed in the end.
 struct Cgroup(PathBuf);
 
