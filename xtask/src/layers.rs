@@ -10,6 +10,7 @@ use crate::ebpf::top;
 const FORBIDDEN: &[(&str, &[&str])] = &[
     ("zc-daemon/src/kernel", &["engine", "view", "command", "server", "cli", "host"]),
     ("zc-daemon/src/host.rs", &["engine", "view", "command", "server", "cli", "kernel"]),
+    ("zc-daemon/src/host", &["engine", "view", "command", "server", "cli", "kernel"]),
     ("zc-daemon/src/engine", &["kernel", "host", "view", "command", "server", "cli"]),
     ("zc-daemon/src/view", &["kernel", "host", "command", "server", "cli"]),
     ("zc-daemon/src/server.rs", &["kernel", "host", "command", "cli"]),

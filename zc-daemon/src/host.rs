@@ -1,4 +1,6 @@
 //! The edge to the host: the only reader of `/proc` and `/sys`.
+//!
+//! [`symbols`] names addresses.
 
 use std::{
     collections::{BTreeSet, HashMap},
@@ -8,6 +10,9 @@ use std::{
 };
 
 use anyhow::{Context as _, Result, bail};
+
+mod maps;
+pub mod symbols;
 
 /// How many thread ids there can be.
 ///

@@ -26,6 +26,7 @@ mod owners;
 mod probes;
 mod rings;
 mod settings;
+mod sites;
 mod task;
 mod threads;
 mod transfer;
