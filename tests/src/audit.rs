@@ -36,8 +36,17 @@ impl Audit {
     ///
     /// If it cannot be started.
     pub fn start(pid: u32, flags: &[&str]) -> Result<Self> {
+        Self::start_command("audit", pid, flags)
+    }
+
+    /// Starts another command that watches a process as an audit does.
+    ///
+    /// # Errors
+    ///
+    /// If it cannot be started.
+    pub fn start_command(command: &str, pid: u32, flags: &[&str]) -> Result<Self> {
         let mut child = Command::new(programs::folder()?.join("zc"))
-            .args(["audit", "--pid", &pid.to_string()])
+            .args([command, "--pid", &pid.to_string()])
             .args(flags)
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())

@@ -53,6 +53,9 @@ pub enum Command {
     /// Status 0: they agree, or nothing can be said; 1: they contradict each other; 2: no audit
     /// was possible.
     Audit(Audit),
+    /// Tell on which stacks one process' bytes are copied.
+    #[command(hide = true)]
+    Sites(Sites),
     /// Run one piece of I/O of a self-test, which starts this itself.
     #[command(hide = true)]
     Reference {
@@ -150,6 +153,26 @@ pub struct Audit {
     /// The functions to watch, at most four, such as _copy_to_iter,_copy_from_iter.
     #[arg(long, value_delimiter = ',')]
     pub functions: Vec<String>,
+    /// Print JSON.
+    #[arg(long)]
+    pub json: bool,
+    /// How to attach.
+    #[command(flatten)]
+    pub attach: Attach,
+}
+
+/// Flags of `zc sites`.
+#[derive(Debug, Args)]
+pub struct Sites {
+    /// The process to watch.
+    #[arg(long, value_parser = clap::value_parser!(u32).range(1..))]
+    pub pid: u32,
+    /// How long to watch, such as 10s, 500ms or 2m [default: until the end of the process].
+    #[arg(long = "for", value_name = "TIME", value_parser = time)]
+    pub duration: Option<Duration>,
+    /// How many call sites to show.
+    #[arg(long, default_value_t = 10)]
+    pub top: usize,
     /// Print JSON.
     #[arg(long)]
     pub json: bool,

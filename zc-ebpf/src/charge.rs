@@ -120,7 +120,7 @@ pub fn call(slot: *mut Slot, flow: u8, bytes: u64, evidence: Evidence, stacks: S
     if known != 0 && known < bytes && (hands == table::COPIED || hands == table::UNSURE && !cut) {
         lost(Lost::PartlySeen);
     }
-    if known == 0 && hands == table::COPIED {
+    if sites::are_kept() && known == 0 && hands == table::COPIED {
         sites::returned(stacks, Known::Inferred, route_at(flow), checked::way(flow), bytes);
     }
     let flow = if known == 0 { flow } else { look_up(&FLOW_SEEN, flow) };

@@ -90,6 +90,8 @@ fn copied(slot: *mut Slot, route: u8, checked: Checked, bytes: u64, stacks: Stac
         };
         charge::copied_aside(slot, route, direction, bytes);
         charge::add(slot, Counter::checked(checked), bytes);
-        sites::returned(stacks, Known::Measured, route, direction as u8, bytes);
+        if sites::are_kept() {
+            sites::returned(stacks, Known::Measured, route, direction as u8, bytes);
+        }
     }
 }

@@ -47,7 +47,7 @@ pub fn charge(context: Context, handle: u64, bytes: u64, reason: Reason) {
     let (route, promised) =
         owner.map_or((Route::Other as u8, false), |o| (o.route as u8, o.promised != 0));
     add_copy(slot, route, Direction::InKernel, bytes);
-    sites::copied_for(tgid(slot), context, route, Direction::InKernel, bytes);
+    sites::copied_for(slot, context, route, Direction::InKernel, bytes);
     if promised && let Some(fallback) = Fallback::of(route, reason) {
         add(slot, Counter::fallback(fallback), bytes);
     }
@@ -60,7 +60,7 @@ pub fn charge_by(context: Context, route: Route, direction: Direction, handle: u
     let (slot, _) = find(handle);
     if let Some(slot) = slot {
         add_copy(slot, route as u8, direction, bytes);
-        sites::copied_for(tgid(slot), context, route as u8, direction, bytes);
+        sites::copied_for(slot, context, route as u8, direction, bytes);
     }
 }
 
@@ -75,13 +75,6 @@ fn find(handle: u64) -> (Option<*mut Slot>, Option<Sender>) {
         charge::lost(Lost::NoOwner);
     }
     (slot.or_else(nobody), owner)
-}
-
-/// The process that a slot is charged for, 0 for nobody.
-#[inline(always)]
-fn tgid(slot: *mut Slot) -> u64 {
-    // SAFETY: `slot` points into `SLOTS`.
-    unsafe { (*slot).ids >> 32 }
 }
 
 /// The slot of charges that belong to no thread: this CPU's reserved one.

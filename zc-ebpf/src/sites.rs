@@ -14,6 +14,7 @@ use aya_ebpf::{
 use zc_common::{
     flow::Direction,
     site::{CallSite, Known, Weight},
+    slot::Slot,
 };
 
 use crate::{
@@ -26,6 +27,12 @@ use crate::{
 /// What a program is run with, whatever its type.
 pub type Context = *mut c_void;
 
+/// Whether call sites are kept.
+#[inline(always)]
+pub fn are_kept() -> bool {
+    on(&KEEP_SITES)
+}
+
 /// Two stacks, as [`CallSite::stacks`] has them.
 #[derive(Clone, Copy)]
 pub struct Stacks(pub u64);
@@ -34,8 +41,8 @@ impl Stacks {
     /// The running thread's, where its system call returns, if they will be needed: the
     /// kernel's tells nothing, and what was seen stands at a site of its own.
     #[inline(always)]
-    pub fn of_return(context: Context, evidence: Evidence) -> Self {
-        let needed = on(&KEEP_SITES) && evidence.is_nothing();
+    pub fn of_return(context: Context, evidence: impl FnOnce() -> Evidence) -> Self {
+        let needed = are_kept() && evidence().is_nothing();
         let user = if needed { take(context, USER) } else { CallSite::NO_STACK };
         Self(CallSite::stacks(CallSite::NO_STACK, user))
     }
@@ -55,29 +62,31 @@ fn take(context: Context, which: u64) -> u32 {
 /// Adds a copy that the running thread makes, and is seen to make.
 #[inline(always)]
 pub fn copied(context: Context, route: u8, direction: Direction, bytes: u64) {
-    if on(&KEEP_SITES) {
+    if are_kept() {
         let stacks = CallSite::stacks(take(context, KERNEL), take(context, USER));
         let kind = CallSite::kind(route, direction as u8, Known::Measured);
         add_own(kind, stacks, bytes);
     }
 }
 
-/// Adds a copy that is made for a process, or for nobody (0), whoever runs.
+/// Adds a copy that is made for the owner of a slot, or for nobody (process 0), whoever
+/// runs.
 #[inline(always)]
-pub fn copied_for(tgid: u64, context: Context, route: u8, direction: Direction, bytes: u64) {
-    if on(&KEEP_SITES) {
+pub fn copied_for(slot: *mut Slot, context: Context, route: u8, direction: Direction, bytes: u64) {
+    if are_kept() {
         let stacks = CallSite::stacks(take(context, KERNEL), CallSite::NO_STACK);
         let kind = CallSite::kind(route, direction as u8, Known::Measured);
+        // SAFETY: `slot` points into `SLOTS`.
+        let tgid = unsafe { (*slot).ids >> 32 };
         add(tgid, kind, stacks, bytes);
     }
 }
 
-/// Adds copies that a system call which returns has made; the direction by position.
+/// Adds copies that a system call which returns has made, if sites are kept; the direction
+/// by position.
 #[inline(always)]
 pub fn returned(stacks: Stacks, known: Known, route: u8, direction: u8, bytes: u64) {
-    if on(&KEEP_SITES) {
-        add_own(CallSite::kind(route, direction, known), stacks.0, bytes);
-    }
+    add_own(CallSite::kind(route, direction, known), stacks.0, bytes);
 }
 
 #[inline(always)]

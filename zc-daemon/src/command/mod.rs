@@ -6,6 +6,7 @@ mod coverage;
 pub mod doctor;
 pub mod run;
 mod self_test;
+pub mod sites;
 
 use crate::{
     cli::{Attach, Hooks},

@@ -154,6 +154,8 @@ fn file_of(
 
 #[cfg(test)]
 mod tests {
+    use std::process::Stdio;
+
     use super::*;
 
     #[inline(never)]
@@ -180,16 +182,19 @@ mod tests {
 
     #[test]
     fn the_names_of_a_process_outlive_it() {
+        use std::io::{Read as _, Write as _};
         let mut child = std::process::Command::new("/bin/cat");
-        let mut child = child.stdin(std::process::Stdio::piped()).spawn().unwrap();
+        let mut child = child.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
         let (mut symbols, pid) = (Symbols::default(), child.id());
+        // What it passes on shows that it has come so far.
+        child.stdin.as_ref().unwrap().write_all(b"x").unwrap();
+        child.stdout.as_mut().unwrap().read_exact(&mut [0]).unwrap();
         symbols.remember(pid);
         drop(child.stdin.take());
         child.wait().unwrap();
         symbols.remember(pid);
         let known = &symbols.processes[&pid];
-        let (mapping, file) = known.mappings.iter().find(|(_, file)| file.is_some()).unwrap();
-        assert!(file.is_some());
+        let (mapping, _) = known.mappings.iter().find(|(_, file)| file.is_some()).unwrap();
         let symbol = &symbols.user(pid, &[mapping.range.start])[0];
         assert_eq!((&symbol.module, symbol.offset), (&mapping.path, mapping.offset));
     }

@@ -6,3 +6,4 @@ pub mod family;
 pub mod json;
 pub mod landing;
 pub mod prometheus;
+pub mod site;

@@ -74,6 +74,6 @@ fn complete(context: Context, request: u64, result: i32) {
     }
     let file = memory::kernel::<u64>(request + u64::from(IO_KIOCB_FILE.load())).unwrap_or(0);
     let flow = classify::io_uring(opcode, File::at(file).kind());
-    let stacks = Stacks::of_return(context, evidence);
+    let stacks = Stacks::of_return(context, || evidence);
     charge::call(slot, flow as u8, result as u64, evidence, stacks);
 }

@@ -73,7 +73,7 @@ fn count(context: Context, slot: *mut Slot, number: u32, registers: *const pt_re
         let (flow, bytes) = moved.map_or((NO_FLOW, 0), |(flow, bytes)| (flow as u64, bytes));
         // What a ring's requests copy is told by their completions.
         let ring = copies::route_of(number) == Route::IoUring as u8;
-        let stacks = Stacks::of_return(context, charge::evidence(slot));
+        let stacks = Stacks::of_return(context, || charge::evidence(slot));
         settle(flow, bytes, ring, stacks.0);
     }
 }

@@ -1,0 +1,101 @@
+//! Call sites: every byte that a process copies, by the stack it is copied on.
+
+#![expect(clippy::unwrap_used, reason = "a test that panics says what failed, and where")]
+
+use serde_json::Value;
+use zc_tests::{
+    audit::Audit,
+    kernel,
+    programs::{Stage, Waiting},
+    workload::KNOWN_SITE,
+};
+
+const BYTES: u64 = 300_007;
+
+/// The call sites of a process that reads so many bytes of a file at a known place.
+fn sites_of_a_reader(flags: &[&str]) -> Value {
+    let stage = Stage::new().unwrap();
+    let command = |words: &[&str]| {
+        let mut command = stage.workload("sited").unwrap();
+        command.args(words).args(["--bytes", "300007", "--chunk", "4093", "--dir"]);
+        command.arg(stage.path());
+        command
+    };
+    assert!(command(&["read-file", "prepare"]).status().unwrap().success());
+    let process = Waiting::start(command(&["site"])).unwrap();
+    let flags: Vec<_> = flags.iter().copied().chain(["--json"]).collect();
+    let sites = Audit::start_command("sites", process.pid(), &flags).unwrap();
+    process.step().unwrap();
+    process.finish().unwrap();
+    let ended = sites.end().unwrap();
+    assert_eq!(ended.code, Some(0), "{}", ended.log);
+    serde_json::from_str(&ended.output).expect(&ended.log)
+}
+
+/// The frames of a site that are the kernel's, or not, as JSON.
+fn frames(site: &Value, kernel: bool) -> Vec<&Value> {
+    site["frames"].as_array().unwrap().iter().filter(|frame| frame["kernel"] == kernel).collect()
+}
+
+fn text<'a>(frame: &'a Value, field: &str) -> &'a str {
+    frame[field].as_str().unwrap_or_default()
+}
+
+/// Whether a site's innermost frame of the process is the known place. A program that is
+/// stripped has no names: then it is its file.
+fn is_at_the_known_place(site: &Value) -> bool {
+    let user = frames(site, false);
+    let Some(leaf) = user.first() else { return false };
+    text(leaf, "function").ends_with(KNOWN_SITE)
+        || (leaf["function"].is_null() && text(leaf, "module").ends_with("/workload"))
+}
+
+/// The sites of the reader: together every byte, the first the known one.
+fn assert_known(report: &Value, quality: &str, function: Option<&str>) {
+    let sites = report["sites"].as_array().unwrap();
+    let read = |site: &&Value| site["route"] == "read" && site["direction"] == "to_user";
+    let bytes = |site: &Value| site["bytes"].as_u64().unwrap();
+    let sum: u64 = sites.iter().filter(read).map(bytes).sum();
+    // One byte is what it waits for.
+    assert_eq!(sum, BYTES + 1, "{report:#}");
+    assert_eq!((&report["partly_bytes"], &report["unplaced_bytes"]), (&0.into(), &0.into()));
+    let hottest = &sites[0];
+    assert_eq!((bytes(hottest), &hottest["quality"]), (BYTES, &quality.into()), "{report:#}");
+    assert_eq!(hottest["copies"], BYTES.div_ceil(4093), "{report:#}");
+    assert!(is_at_the_known_place(hottest), "{report:#}");
+    let kernel = frames(hottest, true);
+    match function {
+        None => assert!(kernel.is_empty(), "{report:#}"),
+        Some(first) => {
+            assert_eq!(text(kernel[0], "function"), first, "{report:#}");
+            let entered = |frame: &&Value| text(frame, "function") == "do_syscall_64";
+            assert!(kernel.iter().any(entered), "{report:#}");
+        }
+    }
+}
+
+#[test]
+fn every_byte_has_a_stack() {
+    let report = sites_of_a_reader(&[]);
+    if !kernel::hooks_functions() {
+        return assert_known(&report, "inferred", None);
+    }
+    let older = kernel::version() < (5, 14);
+    let function = if older { "generic_file_buffered_read" } else { "filemap_read" };
+    assert_known(&report, "measured", Some(function));
+}
+
+/// A function has returned when its kretprobe runs: the stack begins with its caller.
+#[test]
+fn by_kprobes_the_stack_begins_with_the_caller() {
+    let report = sites_of_a_reader(&["--hooks", "kprobes"]);
+    if !kernel::hooks_functions() {
+        return assert_known(&report, "inferred", None);
+    }
+    let sites = report["sites"].as_array().unwrap();
+    assert_eq!(sites[0]["bytes"], BYTES, "{report:#}");
+    assert!(is_at_the_known_place(&sites[0]), "{report:#}");
+    let callers: Vec<_> =
+        frames(&sites[0], true).iter().map(|frame| text(frame, "function")).collect();
+    assert!(callers.contains(&"vfs_read") && callers.contains(&"do_syscall_64"), "{report:#}");
+}
