@@ -35,13 +35,13 @@ pub fn known_site(params: &Params) -> Result<()> {
 /// `read(2)`.
 #[inline(never)]
 fn read_at_a_known_place(file: &File, into: &mut [u8]) -> io::Result<usize> {
-    let result: isize;
+    let result: i64;
     // SAFETY: `into` is writable for its whole length; the kernel changes rcx and r11.
     unsafe {
         asm!(
             "syscall",
-            inlateout("rax") libc::SYS_read as isize => result,
-            in("rdi") file.as_raw_fd() as isize,
+            inlateout("rax") libc::SYS_read => result,
+            in("rdi") i64::from(file.as_raw_fd()),
             in("rsi") into.as_mut_ptr(),
             in("rdx") into.len(),
             out("rcx") _,
@@ -49,6 +49,6 @@ fn read_at_a_known_place(file: &File, into: &mut [u8]) -> io::Result<usize> {
             options(nostack),
         );
     }
-    let error = |_| i32::try_from(-result).map_or(libc::EIO, |number| number);
-    usize::try_from(result).map_err(|cause| io::Error::from_raw_os_error(error(cause)))
+    let number = i32::try_from(-result).unwrap_or(libc::EIO);
+    usize::try_from(result).map_err(|_| io::Error::from_raw_os_error(number))
 }

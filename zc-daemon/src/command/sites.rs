@@ -80,6 +80,7 @@ fn named(site: sites::Site, symbols: &Symbols) -> Site {
     let (route, direction, known) = site.kind;
     let kernel = named_frames(true, &site.kernel, |addresses| symbols.kernel(addresses));
     let user = named_frames(false, &site.user, |addresses| symbols.user(site.tgid, addresses));
+    let (frames, whole) = site::stack(kernel, user);
     let lost = site.kernel == Stack::Lost || site.user == Stack::Lost;
     Site {
         tgid: site.tgid,
@@ -90,8 +91,8 @@ fn named(site: sites::Site, symbols: &Symbols) -> Site {
             Known::Measured => Quality::Measured,
         },
         amount: Amount { bytes: site.bytes, calls: site.copies },
-        frames: site::stack(kernel, user),
-        whole: if lost { Whole::No } else { Whole::Yes },
+        frames,
+        whole: if lost { Whole::No } else { whole },
     }
 }
 

@@ -64,27 +64,33 @@ pub struct Top {
 
 /// The frames of zc's own programs, which stand before those of what they watch.
 const OWN: [&str; 2] = ["bpf_prog_", "bpf_trampoline_"];
+/// Where a function returns to that has a kretprobe. Before 5.16 the kernel did not see
+/// beyond it.
+const DEAD_END: &str = "kretprobe_trampoline";
 
 impl Frame {
-    /// Whether it is of a program of zc's own.
-    #[must_use]
-    pub fn is_own(&self) -> bool {
+    fn is_own(&self) -> bool {
         let is = |name: &String| OWN.iter().any(|own| name.starts_with(own));
-        self.kernel && self.function.as_ref().is_none_or(is)
+        self.function.as_ref().is_none_or(is)
+    }
+
+    fn is_dead_end(&self) -> bool {
+        self.function.as_ref().is_some_and(|name| name == DEAD_END)
     }
 }
 
-/// A whole stack: the kernel's frames, without those of zc's own programs at their start,
-/// then the process'. Where in a function a call stands is left out, so that sites of one
-/// function come together.
+/// A stack: the kernel's frames, without those of zc's own programs at their start, then
+/// the process'; and whether those are all. Where in a function a call stands is left out,
+/// so that sites of one function come together.
 #[must_use]
-pub fn stack(kernel: Vec<Frame>, user: Vec<Frame>) -> Vec<Frame> {
-    let kernel = kernel.into_iter().skip_while(Frame::is_own);
+pub fn stack(kernel: Vec<Frame>, user: Vec<Frame>) -> (Vec<Frame>, Whole) {
+    let whole = if kernel.iter().any(Frame::is_dead_end) { Whole::No } else { Whole::Yes };
+    let kernel = kernel.into_iter().skip_while(Frame::is_own).filter(|frame| !frame.is_dead_end());
     let by_function = |frame: Frame| match frame.function {
         Some(_) => Frame { offset: 0, ..frame },
         None => frame,
     };
-    kernel.chain(user).map(by_function).collect()
+    (kernel.chain(user).map(by_function).collect(), whole)
 }
 
 /// The `limit` sites of the processes `of` that copied most; of all without `of`.
@@ -137,8 +143,8 @@ mod tests {
 
     #[test]
     fn sites_of_one_stack_are_one_the_most_first() {
-        let read = |offset| stack(vec![frame(true, "vfs_read", offset)], vec![]);
-        let write = || stack(vec![frame(true, "vfs_write", 1)], vec![]);
+        let read = |offset| stack(vec![frame(true, "vfs_read", offset)], vec![]).0;
+        let write = || stack(vec![frame(true, "vfs_write", 1)], vec![]).0;
         let sites = vec![
             site(1, 2, read(4)),
             site(1, 5, write()),
@@ -169,9 +175,17 @@ mod tests {
             frame(true, "filemap_read", 2),
             frame(true, "", 8),
         ];
-        let frames = stack(kernel, vec![frame(false, "", 3), frame(false, "main", 4)]);
+        let (frames, whole) = stack(kernel, vec![frame(false, "", 3), frame(false, "main", 4)]);
+        assert_eq!(whole, Whole::Yes);
         let [first, second, third, last] = &frames[..] else { panic!("{frames:?}") };
         assert_eq!((first.function.as_deref(), first.offset), (Some("filemap_read"), 0));
         assert_eq!((second.offset, third.offset, last.offset), (8, 3, 0));
+    }
+
+    #[test]
+    fn a_stack_that_ends_at_a_kretprobe_is_not_whole() {
+        let user = vec![frame(false, "main", 4)];
+        let (frames, whole) = stack(vec![frame(true, "kretprobe_trampoline", 0)], user);
+        assert_eq!((frames.len(), whole), (1, Whole::No));
     }
 }
