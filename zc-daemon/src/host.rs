@@ -1,6 +1,6 @@
 //! The edge to the host: the only reader of `/proc` and `/sys`.
 //!
-//! [`symbols`] names addresses.
+//! [`mod@symbols`] names addresses.
 
 use std::{
     collections::{BTreeSet, HashMap},
