@@ -20,8 +20,18 @@ fn belongs_here(hook: &Hook) -> bool {
 
 #[test]
 fn every_program_that_belongs_here_loads() {
+    each_loads(0);
+}
+
+/// Every charge then takes stacks as well.
+#[test]
+fn the_same_programs_load_when_they_keep_call_sites() {
+    each_loads(1);
+}
+
+fn each_loads(sites: u32) {
     let (mut tried, mut copying) = (0, [0, 0]);
-    for (rung, result) in load_each().expect("this kernel has BTF and takes maps") {
+    for (rung, result) in load_each(sites).expect("this kernel has BTF and takes maps") {
         let hook = rung.hook;
         if !matches!(hook.place, Place::Tracepoint(_)) {
             copying[rung.by as usize] += u32::from(loads_on_function(rung, result));

@@ -1,7 +1,7 @@
 //! The whole suite: checks, root tests on this kernel, the same in VMs.
 
 use std::{
-    fs,
+    env, fs,
     num::NonZero,
     path::{Path, PathBuf},
     process::Command,
@@ -187,6 +187,10 @@ fn guests(
     Ok(table)
 }
 
+/// The environment variable that has the guest's clock count its instructions, one a
+/// nanosecond: for costs.
+const COUNTING: &str = "ZC_VM_ICOUNT";
+
 /// The series whose guests bounce what their disks read and write.
 const BOUNCING: &str = "6.12";
 
@@ -269,6 +273,7 @@ fn guest(built: &Built, series: &str, command: Option<&str>) -> Result<Guest> {
         disk_mib: Some(128),
         more_disks: true,
         bounces: series == BOUNCING,
+        icount: env::var_os(COUNTING).is_some(),
         timeout: Duration::from_secs(1500),
         echo: true,
         ..Guest::new(format!("{environment}\n{command}"))

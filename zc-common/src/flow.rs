@@ -322,6 +322,12 @@ pub mod table {
 
     /// Not between the kernel and user memory, or not known.
     pub const NEITHER: u8 = 2;
+    // Of a flow that is [`COPIED`], the same is a position in `Direction::ALL`.
+    const _: () = assert!(
+        Direction::ToUser as u8 == Checked::ToUser as u8
+            && Direction::FromUser as u8 == Checked::FromUser as u8
+            && Direction::InKernel as u8 == NEITHER
+    );
     /// [`Copies::None`].
     pub const NOTHING: u8 = 0;
     /// [`Copies::Moved`].

@@ -9,6 +9,7 @@
 //! * [`counter`]: the layout of a tally, one word a counter;
 //! * [`syscall`]: the system call table: class and I/O shape of each number;
 //! * [`slot`]: one thread's place in the `SLOTS` map: who owns it, its tally;
+//! * [`site`]: stacks that copies were made on;
 //! * [`settings`]: the globals that userspace sets before load.
 //!
 //! The boundary is words: everything the kernel half writes is a `u64`, and the
@@ -28,5 +29,6 @@ pub mod fallback;
 pub mod file;
 pub mod flow;
 pub mod settings;
+pub mod site;
 pub mod slot;
 pub mod syscall;

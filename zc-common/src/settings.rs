@@ -198,5 +198,7 @@ pub const CURRENT_TASK_BTF: &str = "CURRENT_TASK_BTF";
 /// `u32` global: 1 if `bpf_probe_read_kernel` may be used (no confidentiality
 /// lockdown), else every descriptor's endpoint is unknown.
 pub const READ_KERNEL: &str = "READ_KERNEL";
+/// `u32` global: 1 if bytes copied are kept by stack, too ([`CallSite`](crate::site::CallSite)).
+pub const KEEP_SITES: &str = "KEEP_SITES";
 /// `u32` global: how many slots there are, reserved ones included.
 pub const SLOT_COUNT: &str = "SLOT_COUNT";

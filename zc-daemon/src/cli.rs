@@ -67,6 +67,9 @@ pub enum Command {
     /// missed, copies are not measured to the byte on this kernel, the command failed, no
     /// permission, wrong usage). Never 0 if something may have gone unseen.
     Verify(Box<Verify>),
+    /// Tell on which stacks one process' bytes are copied.
+    #[command(hide = true)]
+    Sites(Sites),
     /// Run one piece of I/O of a self-test, which starts this itself.
     #[command(hide = true)]
     Reference {
@@ -164,6 +167,26 @@ pub struct Audit {
     /// The functions to watch, at most four, such as _copy_to_iter,_copy_from_iter.
     #[arg(long, value_delimiter = ',')]
     pub functions: Vec<String>,
+    /// Print JSON.
+    #[arg(long)]
+    pub json: bool,
+    /// How to attach.
+    #[command(flatten)]
+    pub attach: Attach,
+}
+
+/// Flags of `zc sites`.
+#[derive(Debug, Args)]
+pub struct Sites {
+    /// The process to watch.
+    #[arg(long, value_parser = clap::value_parser!(u32).range(1..))]
+    pub pid: u32,
+    /// How long to watch, such as 10s, 500ms or 2m [default: until the end of the process].
+    #[arg(long = "for", value_name = "TIME", value_parser = time)]
+    pub duration: Option<Duration>,
+    /// How many call sites to show.
+    #[arg(long, default_value_t = 10)]
+    pub top: usize,
     /// Print JSON.
     #[arg(long)]
     pub json: bool,

@@ -55,6 +55,7 @@ fn start(cli: Cli) -> Result<ExitCode> {
                 .context("cannot start the runtime")?;
             runtime.block_on(command::verify::run(*flags))
         }
+        Command::Sites(flags) => command::sites::run(&flags),
         Command::Doctor(flags) => command::doctor::run(&flags),
     }
 }

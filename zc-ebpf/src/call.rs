@@ -7,10 +7,13 @@ use aya_ebpf::{
 };
 use zc_common::slot::Frame;
 
-use crate::{frames, memory};
+use crate::{frames, memory, sites::Context};
 
 /// A call, as seen on entry.
 pub trait Call {
+    /// What the program is run with.
+    fn context(&self) -> Context;
+
     /// An argument, by position from 0.
     fn argument(&self, position: usize) -> u64;
 
@@ -42,6 +45,11 @@ fn typed<T: Copy>(field: u64) -> Option<T> {
 pub struct Enter(pub FEntryContext);
 
 impl Call for Enter {
+    #[inline(always)]
+    fn context(&self) -> Context {
+        self.0.as_ptr()
+    }
+
     #[inline(always)]
     fn argument(&self, position: usize) -> u64 {
         self.0.arg(position)
@@ -84,6 +92,11 @@ impl Exit {
 
 impl Call for Exit {
     #[inline(always)]
+    fn context(&self) -> Context {
+        self.context.as_ptr()
+    }
+
+    #[inline(always)]
     fn argument(&self, position: usize) -> u64 {
         self.context.arg(position)
     }
@@ -110,6 +123,11 @@ impl Return for Exit {
 pub struct Probed(pub ProbeContext);
 
 impl Call for Probed {
+    #[inline(always)]
+    fn context(&self) -> Context {
+        self.0.as_ptr()
+    }
+
     #[inline(always)]
     fn argument(&self, position: usize) -> u64 {
         self.0.arg(position).unwrap_or(0)
@@ -142,6 +160,7 @@ pub const fn positions(wanted: &[usize]) -> [usize; Frame::ARGUMENTS] {
 
 /// By kretprobe: the arguments are those that a kprobe kept.
 pub struct Kept {
+    context: Context,
     arguments: [u64; Frame::ARGUMENTS],
     positions: [usize; Frame::ARGUMENTS],
     returned: u64,
@@ -158,11 +177,17 @@ impl Kept {
         // SAFETY: as above; the return address has just been taken off the stack.
         let stack = unsafe { (&raw const (*context.regs).rsp).read_volatile() } - 8;
         let frame = frames::leave(stack, function)?;
-        Some(Self { arguments: frame.arguments, positions, returned: context.ret() })
+        let (arguments, returned) = (frame.arguments, context.ret());
+        Some(Self { context: context.as_ptr(), arguments, positions, returned })
     }
 }
 
 impl Call for Kept {
+    #[inline(always)]
+    fn context(&self) -> Context {
+        self.context
+    }
+
     #[inline(always)]
     fn argument(&self, position: usize) -> u64 {
         let [first, second, third] = self.arguments;

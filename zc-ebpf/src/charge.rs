@@ -7,10 +7,15 @@ use zc_common::{
         Direction, Flow,
         table::{self, POSITIONS},
     },
+    site::Known,
     slot::{Lost, Slot},
 };
 
-use crate::{rings, threads::cpu};
+use crate::{
+    checked, rings,
+    sites::{self, Stacks},
+    threads::cpu,
+};
 
 /// Adds `amount` to one counter of `slot`.
 #[inline(always)]
@@ -51,17 +56,24 @@ pub fn is_noted(slot: *mut Slot) -> bool {
     }
 }
 
+/// What was seen since the last call.
+#[inline(always)]
+pub fn evidence(slot: *mut Slot) -> Evidence {
+    // SAFETY: `slot` points into `SLOTS`; the words are its owner's own.
+    unsafe { Evidence { seen: (*slot).seen, linked: (*slot).linked } }
+}
+
 /// Takes what was seen since the last call; the next one begins with nothing.
 #[inline(always)]
 pub fn take_evidence(slot: *mut Slot) -> Evidence {
-    // SAFETY: `slot` points into `SLOTS`; the words are its owner's own.
+    let evidence = evidence(slot);
+    // SAFETY: as above.
     unsafe {
-        let evidence = Evidence { seen: (*slot).seen, linked: (*slot).linked };
         (*slot).seen = 0;
         (*slot).linked = 0;
         (*slot).within = 0;
-        evidence
     }
+    evidence
 }
 
 #[unsafe(no_mangle)]
@@ -87,9 +99,9 @@ pub fn route_at(flow: u8) -> u8 {
 }
 
 /// Charges one call that moved `bytes` by the flow at a position, as far as probes saw
-/// how.
+/// how; `stacks` are those it returns to.
 #[inline(always)]
-pub fn call(slot: *mut Slot, flow: u8, bytes: u64, evidence: Evidence) {
+pub fn call(slot: *mut Slot, flow: u8, bytes: u64, evidence: Evidence, stacks: Stacks) {
     let Evidence { seen, linked } = evidence;
     let (flow, cut) = (opaque(flow), flow == Flow::RecvUnknown as u8);
     let hands = look_up(&FLOW_HANDS, flow);
@@ -107,6 +119,9 @@ pub fn call(slot: *mut Slot, flow: u8, bytes: u64, evidence: Evidence) {
     // Of a receive that was cut short, the rest was thrown away.
     if known != 0 && known < bytes && (hands == table::COPIED || hands == table::UNSURE && !cut) {
         lost(Lost::PartlySeen);
+    }
+    if sites::are_kept() && known == 0 && hands == table::COPIED {
+        sites::returned(stacks, Known::Inferred, route_at(flow), checked::way(flow), bytes);
     }
     let flow = if known == 0 { flow } else { look_up(&FLOW_SEEN, flow) };
     let Some((bytes_of, calls_of)) = Counter::flow_at(flow as usize) else { return };

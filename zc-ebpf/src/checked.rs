@@ -10,13 +10,18 @@ use zc_common::{
         Direction, Route,
         table::{self, POSITIONS},
     },
+    site::Known,
     slot::Slot,
 };
 
-use crate::charge;
+use crate::{
+    charge,
+    sites::{self, Stacks},
+};
 
 #[unsafe(no_mangle)]
 static FLOW_CHECKED: [u8; POSITIONS] = table::CHECKED;
+
 /// Bytes checked during one system call, by position in [`Checked::ALL`].
 pub type Sizes = [u64; Checked::COUNT];
 
@@ -52,26 +57,32 @@ pub fn take(slot: *mut Slot) -> Sizes {
     }
 }
 
+/// In which direction the flow at a position copies once, as [`table::CHECKED`] has it.
+#[inline(always)]
+pub fn way(flow: u8) -> u8 {
+    charge::look_up(&FLOW_CHECKED, flow)
+}
+
 /// Charges the copies of a call of which nothing was seen, that moved `bytes` by the flow
 /// at a position, or none; how many of these are known to be copied.
 #[inline(always)]
-pub fn charge(slot: *mut Slot, flow: u8, bytes: u64, sizes: Sizes) -> u64 {
-    let way = charge::look_up(&FLOW_CHECKED, flow);
+pub fn charge(slot: *mut Slot, flow: u8, bytes: u64, sizes: Sizes, stacks: Stacks) -> u64 {
+    let way = way(flow);
     let mut seen = 0;
     for (checked, size) in [(Checked::ToUser, sizes[0]), (Checked::FromUser, sizes[1])] {
         let payload = way == checked as u8 && size >= bytes;
         let rest = if payload { size - bytes } else { size };
         if payload {
             seen = bytes;
-            copied(slot, charge::route_at(flow), checked, bytes);
+            copied(slot, charge::route_at(flow), checked, bytes, stacks);
         }
-        copied(slot, Route::Other as u8, checked, rest);
+        copied(slot, Route::Other as u8, checked, rest, stacks);
     }
     seen
 }
 
 #[inline(always)]
-fn copied(slot: *mut Slot, route: u8, checked: Checked, bytes: u64) {
+fn copied(slot: *mut Slot, route: u8, checked: Checked, bytes: u64, stacks: Stacks) {
     if bytes != 0 {
         let direction = match checked {
             Checked::ToUser => Direction::ToUser,
@@ -79,5 +90,8 @@ fn copied(slot: *mut Slot, route: u8, checked: Checked, bytes: u64) {
         };
         charge::copied_aside(slot, route, direction, bytes);
         charge::add(slot, Counter::checked(checked), bytes);
+        if sites::are_kept() {
+            sites::returned(stacks, Known::Measured, route, direction as u8, bytes);
+        }
     }
 }

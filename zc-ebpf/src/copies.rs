@@ -18,6 +18,7 @@ use crate::{
     iter::Memory,
     memory, rings,
     settings::{FILE_FLAGS, KIOCB_COMPLETE, KIOCB_FILE},
+    sites,
     task::{self, Context},
     threads,
 };
@@ -96,7 +97,7 @@ pub fn of_file(call: &impl Call, way: Way, kiocb: u64, memory: Memory, returned:
         Way::Read | Way::Write => None,
     };
     let direction = if user { way.direction() } else { Direction::InKernel };
-    charge(route, direction, returned as u64, reason);
+    charge(call, route, direction, returned as u64, reason);
 }
 
 /// The route of a read or write that turned out to be buffered although the file
@@ -129,13 +130,13 @@ fn direct(route: u64, file: u64) -> u64 {
 /// A copy between a socket and an iterator. Pages are a process' own if an io_uring
 /// sends or receives them, else a pipe's.
 #[inline(always)]
-pub fn of_socket(way: Way, memory: Memory, flags: u32, bytes: i64) {
-    of_sink(way, memory, flags, bytes, Reason::SocketSink);
+pub fn of_socket(call: &impl Call, way: Way, memory: Memory, flags: u32, bytes: i64) {
+    of_sink(call, way, memory, flags, bytes, Reason::SocketSink);
 }
 
 /// The same, with what to say of pages that were not taken as they are.
 #[inline(always)]
-pub fn of_sink(way: Way, memory: Memory, flags: u32, bytes: i64, sink: Reason) {
+pub fn of_sink(call: &impl Call, way: Way, memory: Memory, flags: u32, bytes: i64, sink: Reason) {
     if bytes <= 0 || memory == Memory::None {
         return;
     }
@@ -151,33 +152,34 @@ pub fn of_sink(way: Way, memory: Memory, flags: u32, bytes: i64, sink: Reason) {
         Way::Read => None,
     };
     let direction = if user { way.direction() } else { Direction::InKernel };
-    charge(route, direction, bytes as u64, reason);
+    charge(call, route, direction, bytes as u64, reason);
 }
 
 /// A copy between the kernel and the memory of a process.
 #[inline(always)]
-pub fn of_user(way: Way, bytes: i64) {
+pub fn of_user(call: &impl Call, way: Way, bytes: i64) {
     if bytes > 0 {
-        charge(current_route(0), way.direction(), bytes as u64, None);
+        charge(call, current_route(0), way.direction(), bytes as u64, None);
     }
 }
 
 /// A copy between the kernel and what a driver was handed for it: pages of the process
 /// itself, or of a pipe.
 #[inline(always)]
-pub fn of_pages(way: Way, user: bool, bytes: i64) {
+pub fn of_pages(call: &impl Call, way: Way, user: bool, bytes: i64) {
     if bytes > 0 {
         let direction = if user { way.direction() } else { Direction::InKernel };
-        charge(current_route(0), direction, bytes as u64, None);
+        charge(call, current_route(0), direction, bytes as u64, None);
     }
 }
 
 /// A copy into memory that a process has registered with an io_uring, where its bytes
 /// should have been from the start.
 #[inline(always)]
-pub fn of_ring(bytes: i64) {
+pub fn of_ring(call: &impl Call, bytes: i64) {
     if bytes > 0 {
-        charge(Route::IoUring as u8, Direction::ToUser, bytes as u64, Some(Reason::Source));
+        let route = Route::IoUring as u8;
+        charge(call, route, Direction::ToUser, bytes as u64, Some(Reason::Source));
     }
 }
 
@@ -210,9 +212,10 @@ pub fn route_of(number: u32) -> u8 {
 /// Charges one copy to the running thread, and if the route promises to do without, why
 /// it did not.
 #[inline(always)]
-fn charge(route: u8, direction: Direction, bytes: u64, reason: Option<Reason>) {
+fn charge(call: &impl Call, route: u8, direction: Direction, bytes: u64, reason: Option<Reason>) {
     if let Some(slot) = threads::running() {
         charge::copied(slot, route, direction, bytes);
+        sites::copied(call.context(), route, direction, bytes);
         if let Some(reason) = reason {
             charge::fell_back(slot, route, reason, bytes);
         }

@@ -3,7 +3,8 @@
 //! One file a probe in [`probes`]; each decodes its hook's arguments, charges
 //! the running thread's slot and returns. No program loops over data, sends an
 //! event or takes a lock; the one map operation that can block another CPU
-//! (taking a free slot) happens once in a thread's life.
+//! (taking a free slot) happens once in a thread's life. Where call sites are kept, each
+//! charge takes stacks too, and a site that is new takes a lock.
 //!
 //! Functions are inlined, or take plain numbers and have a name given to them: a
 //! mangled name holds a hash of where the source lies, and the object must be the
@@ -26,6 +27,7 @@ mod owners;
 mod probes;
 mod rings;
 mod settings;
+mod sites;
 mod task;
 mod threads;
 mod transfer;

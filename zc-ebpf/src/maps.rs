@@ -1,16 +1,17 @@
 //! Every map on one screen.
 //!
 //! `max_entries` of the first three is set by the loader, which sizes them to
-//! the machine; the memory is theirs from creation on.
+//! the machine, and of those of call sites; the memory is theirs from creation on.
 
 use core::cell::UnsafeCell;
 
 use aya_ebpf::{
-    btf_maps::{Array, HashMap, LruHashMap, Queue},
+    btf_maps::{Array, HashMap, LruHashMap, Queue, StackTrace},
     macros::btf_map,
 };
 use zc_common::{
     audit::{Site, Watch},
+    site::{CallSite, Weight},
     slot::{CpuState, Sender, Slot},
 };
 
@@ -44,6 +45,14 @@ pub static HANDED: LruHashMap<u64, Evidence, 4096> = LruHashMap::new();
 /// inserted while an exception is handled. Empty unless there is an audit.
 #[btf_map]
 pub static WATCHED: HashMap<Site, Watch, 16> = HashMap::new();
+
+/// What was copied at each call site. It and `STACKS` have room if sites are kept.
+#[btf_map]
+pub static SITES: HashMap<CallSite, Weight, 1> = HashMap::new();
+
+/// Stacks, by a number that the kernel gives them.
+#[btf_map]
+pub static STACKS: StackTrace<1> = StackTrace::new();
 
 /// What each CPU keeps to itself, at a direct address (the `.bss` map).
 #[repr(transparent)]

@@ -12,7 +12,9 @@ use zc_common::{
 use crate::{
     charge,
     maps::{OWNERS, SLOT_OF, SLOTS},
-    memory, threads,
+    memory,
+    sites::{self, Context},
+    threads,
 };
 
 /// Notes the running process as owner of what `handle` (a `struct ubuf_info` or
@@ -39,12 +41,13 @@ pub fn note(handle: u64, route: u8, promised: bool) {
 /// Charges a copy within the kernel of what `handle` stands for to whoever sent it. Where
 /// a socket is not known yet (`handle` is 0: a packet that is received) it is nobody's.
 #[inline(always)]
-pub fn charge(handle: u64, bytes: u64, reason: Reason) {
+pub fn charge(context: Context, handle: u64, bytes: u64, reason: Reason) {
     let (slot, owner) = find(handle);
     let Some(slot) = slot else { return };
     let (route, promised) =
         owner.map_or((Route::Other as u8, false), |o| (o.route as u8, o.promised != 0));
     add_copy(slot, route, Direction::InKernel, bytes);
+    sites::copied_for(slot, context, route, Direction::InKernel, bytes);
     if promised && let Some(fallback) = Fallback::of(route, reason) {
         add(slot, Counter::fallback(fallback), bytes);
     }
@@ -53,10 +56,11 @@ pub fn charge(handle: u64, bytes: u64, reason: Reason) {
 /// Charges a copy by a route of its own to the owner of a socket; to nobody where there is
 /// no socket (`handle` is 0).
 #[inline(always)]
-pub fn charge_by(route: Route, direction: Direction, handle: u64, bytes: u64) {
+pub fn charge_by(context: Context, route: Route, direction: Direction, handle: u64, bytes: u64) {
     let (slot, _) = find(handle);
     if let Some(slot) = slot {
         add_copy(slot, route as u8, direction, bytes);
+        sites::copied_for(slot, context, route as u8, direction, bytes);
     }
 }
 

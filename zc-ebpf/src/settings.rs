@@ -56,6 +56,10 @@ pub static CURRENT_TASK_BTF: Global<u32> = Global::new(0);
 #[unsafe(no_mangle)]
 pub static READ_KERNEL: Global<u32> = Global::new(0);
 
+/// 1 if bytes copied are kept by stack, too.
+#[unsafe(no_mangle)]
+pub static KEEP_SITES: Global<u32> = Global::new(0);
+
 /// Whether a switch is on; to the verifier a constant, so the other branch need
 /// not even be valid on this kernel.
 #[inline(always)]

@@ -87,6 +87,8 @@ enum Command {
         #[arg(long)]
         dir: PathBuf,
     },
+    /// Wait for a byte on the standard input, read DIR/data at a known place, wait again
+    Site(ParamArguments),
     /// Wait for a byte on the standard input
     Hold,
     /// Prepare or run the case of this name
@@ -131,6 +133,12 @@ struct ParamArguments {
     dir: PathBuf,
 }
 
+impl From<ParamArguments> for Params {
+    fn from(ParamArguments { bytes, chunk, dir }: ParamArguments) -> Self {
+        Self { bytes, chunk, dir }
+    }
+}
+
 /// The exit code of a case that cannot be run here.
 const CANNOT_RUN: i32 = 77;
 
@@ -172,6 +180,7 @@ fn run() -> Result<()> {
         Command::Rename { to } => workload::rename(&to),
         Command::Execs { count, thread } => workload::execs(count, thread),
         Command::Stress { seconds, dir } => workload::stress(seconds, &dir),
+        Command::Site(params) => workload::known_site(&params.into()),
         Command::Hold => workload::hold(),
         Command::Case(arguments) => run_case(&arguments),
     }
@@ -183,7 +192,7 @@ fn run_case(arguments: &[OsString]) -> Result<()> {
     let case = workload::find(name)
         .with_context(|| format!("there is no case {name:?}; `workload list` has them all"))?;
     let CaseArguments { action, params, repeat, wait } = CaseArguments::try_parse_from(arguments)?;
-    let params = Params { bytes: params.bytes, chunk: params.chunk, dir: params.dir };
+    let params = params.into();
     if wait {
         workload::hold()?;
     }

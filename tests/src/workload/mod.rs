@@ -43,6 +43,7 @@ mod pipes;
 mod processes;
 mod reflinks;
 mod rings;
+mod site;
 mod sockets;
 mod splices;
 mod step;
@@ -61,6 +62,7 @@ pub use self::expected::{Copied, Expected, Fallback, Moved, Reference, Unknown};
 pub use self::processes::{
     Pages, execs, faults, hold, ignore_broken_pipes, rename, spawn, switches,
 };
+pub use self::site::{KNOWN_SITE, known_site};
 pub use self::step::Unsupported;
 pub use self::stress::stress;
 use self::sys::mem::Buffer;

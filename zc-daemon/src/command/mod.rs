@@ -6,6 +6,7 @@ mod coverage;
 pub mod doctor;
 pub mod run;
 mod self_test;
+pub mod sites;
 pub mod verify;
 
 use crate::{
@@ -21,6 +22,11 @@ use anyhow::Result;
 
 /// Attaches with maps sized to the machine.
 fn attach(flags: Attach) -> Result<Kernel> {
+    attach_keeping(0, flags)
+}
+
+/// The same, keeping bytes by so many call sites.
+fn attach_keeping(sites: u32, flags: Attach) -> Result<Kernel> {
     capabilities::require()?;
     let pids = host::pid_max()?;
     let threads = match flags.threads {
@@ -31,7 +37,7 @@ fn attach(flags: Attach) -> Result<Kernel> {
         Hooks::Best => Ladder::Best,
         Hooks::Kprobes => Ladder::Kprobes,
     };
-    Kernel::attach(Sizes { threads, pids }, ladder)
+    Kernel::attach(Sizes { threads, pids, sites }, ladder)
 }
 
 /// Room for four times as many threads as there are, at least 16384 and no more

@@ -1,4 +1,6 @@
 //! The edge to the host: the only reader of `/proc` and `/sys`.
+//!
+//! [`mod@symbols`] names addresses.
 
 pub mod cgroup;
 pub mod program;
@@ -11,6 +13,9 @@ use std::{
 };
 
 use anyhow::{Context as _, Result, bail};
+
+mod maps;
+pub mod symbols;
 
 /// How many thread ids there can be.
 ///

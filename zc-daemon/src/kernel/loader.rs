@@ -12,7 +12,10 @@ use aya::{
     util::nr_cpus,
 };
 use aya_log::EbpfLogger;
-use zc_common::slot::{Lost, Slot};
+use zc_common::{
+    settings::KEEP_SITES,
+    slot::{Lost, Slot},
+};
 
 use super::{
     btf::Btf,
@@ -22,6 +25,7 @@ use super::{
     misses::{self, Losses},
     object,
     settings::Settings,
+    sites,
     slots::Slots,
 };
 
@@ -63,6 +67,13 @@ pub struct Sizes {
     pub threads: u32,
     /// Thread ids there can be (`/proc/sys/kernel/pid_max`).
     pub pids: u32,
+    /// Call sites to keep bytes by; with 0 none are kept, and taking stacks is dead code.
+    pub sites: u32,
+}
+
+impl Sizes {
+    /// As small as may be.
+    const LEAST: Self = Self { threads: 1, pids: 1, sites: 0 };
 }
 
 impl Attachment {
@@ -152,17 +163,17 @@ impl Kernel {
     }
 }
 
-/// Loads the programs of each hook and attaches none, into maps of the least size: are they
-/// to this kernel's verifier's taste?
+/// Loads the programs of each hook and attaches none, into maps of the least size, but for
+/// so many call sites: are they to this kernel's verifier's taste?
 ///
 /// # Errors
 ///
 /// If this kernel has nothing zc can stand on.
-pub fn load_each() -> Result<Vec<(Rung, Result<(), String>)>> {
+pub fn load_each(sites: u32) -> Result<Vec<(Rung, Result<(), String>)>> {
     let own = Btf::from_running_kernel()?;
     let settings = Settings::for_kernel(&own)?;
     let aya = aya::Btf::from_sys_fs().context("cannot parse the kernel's BTF")?;
-    let mut loaded = Loaded::maps_only(&settings, Sizes { threads: 1, pids: 1 })?;
+    let mut loaded = Loaded::maps_only(&settings, Sizes { sites, ..Sizes::LEAST })?;
     let types = Types { own: &own, aya: &aya };
     let rungs = probes().flat_map(|probe| probe.ladder(Ladder::Best));
     Ok(rungs.map(|rung| (rung, loaded.load_rung(rung, types))).collect())
@@ -175,7 +186,7 @@ pub fn load_each() -> Result<Vec<(Rung, Result<(), String>)>> {
 /// As [`load_each`].
 pub fn load_breakpoint_alone() -> Result<Result<(), String>> {
     let settings = Settings::for_kernel(&Btf::from_running_kernel()?)?;
-    let mut loaded = Loaded::maps_only(&settings, Sizes { threads: 1, pids: 1 })?;
+    let mut loaded = Loaded::maps_only(&settings, Sizes::LEAST)?;
     let program = super::watch::program(&mut loaded.ebpf)?;
     Ok(program.load().map_err(|error| sentence(&error)))
 }
@@ -222,12 +233,22 @@ impl Loaded {
         }
         let level = log_level();
         loader.override_global(aya_log::LEVEL, &level, true);
+        let kept = u32::from(sizes.sites != 0);
+        loader.override_global(KEEP_SITES, &kept, true);
         let mut ebpf = loader
             .map_max_entries("SLOTS", reserved + sizes.threads)
             .map_max_entries("FREE", sizes.threads)
             .map_max_entries("SLOT_OF", sizes.pids)
+            .map_max_entries(sites::SITES, sizes.sites.max(1))
+            .map_max_entries(sites::STACKS, sizes.sites.max(1) * sites::STACKS_A_SITE)
             .load(object::BYTES)
-            .context("the kernel refused zc's maps (for their size, see --threads)")?;
+            .context(
+                "the kernel refused zc's maps (for their size, see --threads; \
+                 kernel.perf_event_max_stack must not be less than 127)",
+            )?;
+        if sizes.sites != 0 {
+            sites::open(&mut ebpf)?;
+        }
         // Taken now: a program that names the ring loads only while it is open.
         let log = EbpfLogger::init(&mut ebpf).context("the object has no ring for its log")?;
         let refusals = HashMap::new();

@@ -1,7 +1,7 @@
 //! The edge to the kernel: the only user of `aya`, and of `unsafe`.
 //!
 //! [`hooks`] says what there is to attach, [`ladder`] what by, [`loader`] attaches it,
-//! [`slots`] reads what was charged; [`breakpoints`] and [`watch`] are the same for an audit.
+//! [`slots`] reads what was charged, [`sites`] at which call sites; [`breakpoints`] and [`watch`] are the same for an audit.
 //! The engine sees none of this: it is handed [`zc_common::slot::Reading`]s.
 
 pub mod breakpoints;
@@ -16,5 +16,6 @@ pub mod misses;
 pub mod object;
 pub mod reference;
 pub mod settings;
+pub mod sites;
 pub mod slots;
 pub mod watch;

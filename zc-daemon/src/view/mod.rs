@@ -6,4 +6,5 @@ pub mod family;
 pub mod json;
 pub mod landing;
 pub mod prometheus;
+pub mod site;
 pub mod verify;

@@ -1,7 +1,7 @@
 //! Packets copied into the rings of AF_XDP sockets, on their owner's account: it is done
 //! while anybody runs.
 
-use aya_ebpf::{macros::fexit, programs::FExitContext};
+use aya_ebpf::{EbpfContext as _, macros::fexit, programs::FExitContext};
 use zc_common::flow::{Direction, Route};
 
 use crate::{
@@ -14,7 +14,7 @@ use crate::{
 #[fexit(function = "__xsk_rcv")]
 pub fn xsk_rcv_sized(ctx: FExitContext) -> i32 {
     if ctx.arg::<i32>(3) == 0 {
-        received(ctx.arg(0), u64::from(ctx.arg::<u32>(2)));
+        received(&ctx, u64::from(ctx.arg::<u32>(2)));
     }
     0
 }
@@ -43,12 +43,13 @@ fn receive(ctx: &FExitContext) {
     };
     if ctx.arg::<i32>(2) == 0 {
         let bytes = word(XDP_BUFF_END.load()).saturating_sub(word(XDP_BUFF_DATA.load()));
-        received(ctx.arg(0), bytes);
+        received(ctx, bytes);
     }
 }
 
 /// The socket is the first field of a `struct xdp_sock` (include/net/xdp_sock.h).
 #[inline(always)]
-fn received(socket: u64, bytes: u64) {
-    owners::charge_by(Route::AfXdp, Direction::ToUser, socket, bytes);
+fn received(ctx: &FExitContext, bytes: u64) {
+    let socket = ctx.arg(0);
+    owners::charge_by(ctx.as_ptr(), Route::AfXdp, Direction::ToUser, socket, bytes);
 }

@@ -14,5 +14,6 @@ on_entry! {
 
 #[inline(always)]
 fn bounced(call: &impl Call) {
-    owners::charge_by(Route::Bounce, Direction::InKernel, 0, call.argument(2));
+    let bytes = call.argument(2);
+    owners::charge_by(call.context(), Route::Bounce, Direction::InKernel, 0, bytes);
 }

@@ -5,7 +5,7 @@ use zc_common::flow::{Direction, Route};
 use super::dax;
 use crate::{
     call::Return,
-    charge,
+    charge, sites,
     task::{self, Context},
     threads,
 };
@@ -27,6 +27,8 @@ fn copied(call: &impl Return) {
         && let Some(slot) = threads::running()
         && !dax::is_read(slot)
     {
-        charge::copied_aside(slot, Route::Fault as u8, Direction::InKernel, copied);
+        let (route, direction) = (Route::Fault as u8, Direction::InKernel);
+        charge::copied_aside(slot, route, direction, copied);
+        sites::copied(call.context(), route, direction, copied);
     }
 }

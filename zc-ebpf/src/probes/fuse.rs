@@ -29,7 +29,7 @@ fn piece(call: &impl Return) {
     let Some(write) = call.load::<u8>(state + u64::from(FUSE_COPY_WRITE.load())) else { return };
     let Some(pipe) = call.load::<u64>(state + u64::from(FUSE_COPY_PIPE.load())) else { return };
     let way = if write & 1 == 0 { Way::Write } else { Way::Read };
-    of_pages(way, pipe == 0, i64::from(call.returned() as i32));
+    of_pages(call, way, pipe == 0, i64::from(call.returned() as i32));
 }
 
 #[inline(always)]

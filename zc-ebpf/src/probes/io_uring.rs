@@ -4,7 +4,7 @@
 //! worker thread of its process (`io_fill_cqe_req`, since 5.12). Before 5.19
 //! the tracepoint does not name the request, so nothing is known there.
 
-use aya_ebpf::{macros::btf_tracepoint, programs::BtfTracePointContext};
+use aya_ebpf::{EbpfContext as _, macros::btf_tracepoint, programs::BtfTracePointContext};
 use zc_common::{classify, slot::Lost};
 
 use crate::{
@@ -13,6 +13,7 @@ use crate::{
     descriptor::File,
     memory, rings,
     settings::{IO_KIOCB_FILE, IO_KIOCB_OPCODE, IO_KIOCB_WORK, IO_URING_CQE_RES},
+    sites::{Context, Stacks},
     threads,
 };
 
@@ -37,7 +38,7 @@ pub fn io_uring_complete(ctx: BtfTracePointContext) -> i32 {
     let cqe: *const u8 = ctx.arg(2);
     let result = cqe.wrapping_add(IO_URING_CQE_RES.load() as usize).cast::<i32>();
     // SAFETY: a typed `io_uring_cqe` pointer; the verifier checks the load.
-    complete(ctx.arg(1), unsafe { result.read_volatile() });
+    complete(ctx.as_ptr(), ctx.arg(1), unsafe { result.read_volatile() });
     0
 }
 
@@ -45,12 +46,12 @@ pub fn io_uring_complete(ctx: BtfTracePointContext) -> i32 {
 /// u64 extra1, u64 extra2)`, 5.19 to 6.13.
 #[btf_tracepoint(function = "io_uring_complete")]
 pub fn io_uring_complete_args(ctx: BtfTracePointContext) -> i32 {
-    complete(ctx.arg(1), ctx.arg(3));
+    complete(ctx.as_ptr(), ctx.arg(1), ctx.arg(3));
     0
 }
 
 #[inline(always)]
-fn complete(request: u64, result: i32) {
+fn complete(context: Context, request: u64, result: i32) {
     let Some(slot) = threads::running() else { return };
     // Whoever completes a request did it, unless it was a worker, or nothing was done but
     // to wait for a device.
@@ -73,5 +74,6 @@ fn complete(request: u64, result: i32) {
     }
     let file = memory::kernel::<u64>(request + u64::from(IO_KIOCB_FILE.load())).unwrap_or(0);
     let flow = classify::io_uring(opcode, File::at(file).kind());
-    charge::call(slot, flow as u8, result as u64, evidence);
+    let stacks = Stacks::of_return(context, || evidence);
+    charge::call(slot, flow as u8, result as u64, evidence, stacks);
 }

@@ -77,12 +77,12 @@ fn file(call: &impl Return, way: Way, bytes: i64) {
 #[inline(always)]
 fn random(call: &impl Return) {
     if Iter::memory(call, call.argument(0)) == Memory::User {
-        of_user(Way::Read, call.returned() as i64);
+        of_user(call, Way::Read, call.returned() as i64);
     }
 }
 
 #[inline(always)]
 fn write_file(call: &impl Return) {
     let memory = Iter::memory(call, call.argument(1));
-    of_sink(Way::Write, memory, 0, call.returned() as i64, Reason::FileSink);
+    of_sink(call, Way::Write, memory, 0, call.returned() as i64, Reason::FileSink);
 }

@@ -37,5 +37,5 @@ fn pipe(call: &impl Return, way: Way) {
 
 #[inline(always)]
 fn emptied(call: &impl Return) {
-    of_user(Way::Read, i64::from(call.returned() as i32));
+    of_user(call, Way::Read, i64::from(call.returned() as i32));
 }

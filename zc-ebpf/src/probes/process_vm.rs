@@ -3,7 +3,7 @@
 use aya_ebpf::{macros::fexit, programs::FExitContext};
 
 use crate::{
-    call::Return,
+    call::{Call as _, Exit, Return},
     copies::{Way, of_user},
 };
 
@@ -13,8 +13,9 @@ use crate::{
 /// does not look.
 #[fexit(function = "process_vm_rw")]
 pub fn process_vm_rw(ctx: FExitContext) -> i32 {
-    let way = if ctx.arg::<i32>(6) == 0 { Way::Read } else { Way::Write };
-    of_user(way, ctx.arg(7));
+    let call = Exit::new(ctx, 7);
+    let way = if call.argument(6) as i32 == 0 { Way::Read } else { Way::Write };
+    of_user(&call, way, call.returned() as i64);
     0
 }
 
@@ -29,10 +30,10 @@ on_return! {
 
 #[inline(always)]
 fn read(call: &impl Return) {
-    of_user(Way::Read, call.returned() as i64);
+    of_user(call, Way::Read, call.returned() as i64);
 }
 
 #[inline(always)]
 fn write(call: &impl Return) {
-    of_user(Way::Write, call.returned() as i64);
+    of_user(call, Way::Write, call.returned() as i64);
 }

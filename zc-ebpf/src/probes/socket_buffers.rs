@@ -52,7 +52,7 @@ fn opened(call: &impl Return) {
 #[inline(always)]
 fn gathered(call: &impl Call) {
     if let Some((socket, bytes)) = copy(call) {
-        owners::charge(socket, bytes, Reason::Gathered);
+        owners::charge(call.context(), socket, bytes, Reason::Gathered);
     }
 }
 
@@ -66,9 +66,9 @@ fn stored(call: &impl Call) {
         socket => memory::kernel(socket + u64::from(SOCK_FAMILY.load())).unwrap_or(0),
     };
     if family == AF_XDP {
-        owners::charge_by(Route::AfXdp, Direction::FromUser, socket, bytes);
+        owners::charge_by(call.context(), Route::AfXdp, Direction::FromUser, socket, bytes);
     } else {
-        owners::charge(socket, bytes, Reason::Gathered);
+        owners::charge(call.context(), socket, bytes, Reason::Gathered);
     }
 }
 

@@ -86,7 +86,7 @@ beside_return! {
 #[inline(always)]
 fn received(call: &impl Return) {
     let bytes = call.returned() as i64;
-    of_socket(Way::Read, Iter::memory(call, call.argument(3)), 0, bytes);
+    of_socket(call, Way::Read, Iter::memory(call, call.argument(3)), 0, bytes);
     account(bytes);
 }
 
@@ -96,7 +96,7 @@ fn datagram(call: &impl Return) {
     let room = call.argument(2) as i64;
     let copied = i64::from(call.returned() as i32).min(room);
     if let Some((memory, _)) = message(call, call.argument(1)) {
-        of_socket(Way::Read, memory, 0, copied - within());
+        of_socket(call, Way::Read, memory, 0, copied - within());
     }
 }
 
@@ -104,7 +104,7 @@ fn datagram(call: &impl Return) {
 fn sent(call: &impl Return) {
     let sent = i64::from(call.returned() as i32);
     if let Some((memory, flags)) = message(call, call.argument(1)) {
-        of_socket(Way::Write, memory, flags, sent - within());
+        of_socket(call, Way::Write, memory, flags, sent - within());
     }
 }
 
@@ -130,7 +130,7 @@ fn fragment(call: &impl Return) {
     if call.returned() as i32 == 0 {
         let memory = Iter::memory_at(from + u64::from(MSGHDR_ITER.load()));
         let flags = memory::kernel(from + u64::from(MSGHDR_FLAGS.load())).unwrap_or(0);
-        of_socket(Way::Write, memory, flags, i64::from(length));
+        of_socket(call, Way::Write, memory, flags, i64::from(length));
     }
 }
 
@@ -138,7 +138,7 @@ fn fragment(call: &impl Return) {
 fn filled(call: &impl Return) {
     if call.returned() as i32 == 0 {
         let length = i64::from(call.argument(3) as i32);
-        of_socket(Way::Write, Iter::memory(call, call.argument(2)), 0, length);
+        of_socket(call, Way::Write, Iter::memory(call, call.argument(2)), 0, length);
     }
 }
 
@@ -146,14 +146,14 @@ fn filled(call: &impl Return) {
 fn record(call: &impl Return) {
     if call.returned() as i32 >= 0 {
         let bytes = i64::from(call.argument(3) as u32);
-        of_socket(Way::Write, Iter::memory(call, call.argument(1)), 0, bytes);
+        of_socket(call, Way::Write, Iter::memory(call, call.argument(1)), 0, bytes);
     }
 }
 
 #[inline(always)]
 fn netlink(call: &impl Return) {
     if let Some((memory, flags)) = message(call, call.argument(1)) {
-        of_socket(Way::Write, memory, flags, i64::from(call.returned() as i32));
+        of_socket(call, Way::Write, memory, flags, i64::from(call.returned() as i32));
     }
 }
 

@@ -3,7 +3,9 @@
 //! The exit alone is hooked: on x86-64 the registers still hold the number and
 //! the arguments, so entering costs the traced nothing.
 
-use aya_ebpf::{bindings::pt_regs, macros::btf_tracepoint, programs::BtfTracePointContext};
+use aya_ebpf::{
+    EbpfContext as _, bindings::pt_regs, macros::btf_tracepoint, programs::BtfTracePointContext,
+};
 use zc_common::{
     counter::Counter,
     flow::{Flow, Route, table::POSITIONS},
@@ -12,7 +14,9 @@ use zc_common::{
 };
 
 use crate::{
-    charge, checked, copies, frames, task, threads,
+    charge, checked, copies, frames,
+    sites::{Context, Stacks},
+    task, threads,
     transfer::{self, Call},
 };
 
@@ -44,7 +48,7 @@ pub fn sys_exit(ctx: BtfTracePointContext) -> i32 {
             charge::lost(Lost::Compat);
         } else {
             // The kernel looks at the lower half only (`do_syscall_64`).
-            count(slot, number as u32, registers, returned);
+            count(ctx.as_ptr(), slot, number as u32, registers, returned);
         }
     }
     0
@@ -52,7 +56,7 @@ pub fn sys_exit(ctx: BtfTracePointContext) -> i32 {
 
 /// Charges a call by a 64-bit program.
 #[inline(always)]
-fn count(slot: *mut Slot, number: u32, registers: *const pt_regs, returned: u64) {
+fn count(context: Context, slot: *mut Slot, number: u32, registers: *const pt_regs, returned: u64) {
     if number >= NUMBERS as u32 {
         charge::add(slot, Counter::syscalls(beyond(number)), 1);
         return;
@@ -68,7 +72,9 @@ fn count(slot: *mut Slot, number: u32, registers: *const pt_regs, returned: u64)
     if moved.is_some() || charge::is_noted(slot) {
         let (flow, bytes) = moved.map_or((NO_FLOW, 0), |(flow, bytes)| (flow as u64, bytes));
         // What a ring's requests copy is told by their completions.
-        settle(flow, bytes, copies::route_of(number) == Route::IoUring as u8);
+        let ring = copies::route_of(number) == Route::IoUring as u8;
+        let stacks = Stacks::of_return(context, || charge::evidence(slot));
+        settle(flow, bytes, ring, stacks.0);
     }
 }
 
@@ -77,18 +83,18 @@ const NO_FLOW: u64 = POSITIONS as u64 - 1;
 
 /// Charges what a call did that moved `bytes` by the flow at a position, or none. Verified
 /// by itself: within the program it would be verified once for each way to get there,
-/// which are too many.
+/// which are too many. `stacks` are those it returns to.
 #[inline(never)]
 #[unsafe(export_name = "settle_call")]
-fn settle(flow: u64, bytes: u64, ring: bool) -> u64 {
+fn settle(flow: u64, bytes: u64, ring: bool, stacks: u64) -> u64 {
     let Some(slot) = threads::running() else { return 0 };
     let mut evidence = charge::take_evidence(slot);
     let sizes = checked::take(slot);
     if evidence.is_nothing() && !ring && sizes[0] | sizes[1] != 0 {
-        evidence.seen = checked::charge(slot, flow as u8, bytes, sizes);
+        evidence.seen = checked::charge(slot, flow as u8, bytes, sizes, Stacks(stacks));
     }
     if flow != NO_FLOW {
-        charge::call(slot, flow as u8, bytes, evidence);
+        charge::call(slot, flow as u8, bytes, evidence, Stacks(stacks));
     }
     0
 }

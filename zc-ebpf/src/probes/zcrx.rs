@@ -11,5 +11,5 @@ on_return! {
 
 #[inline(always)]
 fn chunk(call: &impl Return) {
-    of_ring(call.returned() as i64);
+    of_ring(call, call.returned() as i64);
 }

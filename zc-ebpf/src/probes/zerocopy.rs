@@ -34,7 +34,7 @@ fn copies(call: &impl Call) -> Option<()> {
     let fragments = memory::kernel::<u8>(shared + u64::from(SHARED_INFO_FRAGS.load()));
     if fragments.is_none_or(|fragments| fragments != 0) && bytes != 0 {
         let handle = memory::kernel(shared + u64::from(SHARED_INFO_UARG.load())).unwrap_or(0);
-        owners::charge(handle, u64::from(bytes), Reason::Receiver);
+        owners::charge(call.context(), handle, u64::from(bytes), Reason::Receiver);
     }
     Some(())
 }

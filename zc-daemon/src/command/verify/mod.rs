@@ -9,11 +9,11 @@ use zc_common::flow::Route;
 
 use self::target::{Target, Watched};
 use super::{
-    attach,
+    attach_keeping,
     audit::Breakpoints,
     books::{Account, Books},
     coverage::{Found, coverage},
-    self_test,
+    self_test, sites,
 };
 use crate::{
     cli::{Limits, Verify},
@@ -33,6 +33,7 @@ use crate::{
     view::{
         audit::Comparison,
         json::{self, Totals},
+        site::Sites,
         verify::{self as view, Covered, Report},
     },
 };
@@ -47,7 +48,9 @@ pub async fn run(flags: Verify) -> Result<ExitCode> {
     let target = Target::of(&flags)?;
     capabilities::require()?;
     let shutdown = Shutdown::new()?;
-    let mut books = Books::open(attach(flags.attach)?, target.root(), 1)?;
+    let stacks = flags.stacks();
+    let room = if stacks > 0 { sites::ROOM } else { 0 };
+    let mut books = Books::open(attach_keeping(room, flags.attach)?, target.root(), 1)?;
     let breakpoints = match flags.pid.filter(|_| flags.audit) {
         Some(pid) => Some(Breakpoints::set(&mut books, pid)?),
         None => None,
@@ -58,7 +61,7 @@ pub async fn run(flags: Verify) -> Result<ExitCode> {
     if kind != "command" {
         tracing::info!("zc watches {kind} {name}");
     }
-    let watched = target.watch(&mut books, flags.duration, shutdown).await?;
+    let watched = target.watch(&mut books, flags.duration, stacks > 0, shutdown).await?;
     let seconds = began.elapsed().as_secs_f64();
     let counted = breakpoints.map(|set| set.remove(&mut books)).transpose()?;
     let account = books.close()?;
@@ -70,6 +73,12 @@ pub async fn run(flags: Verify) -> Result<ExitCode> {
         running: books.tree.living(),
         status: watched.status,
     };
+    let sites = (stacks > 0)
+        .then(|| -> Result<_> {
+            let pids = books.tree.pids().collect();
+            Ok(sites::report(books.kernel.sites()?, &watched.symbols, &pids, stacks))
+        })
+        .transpose()?;
     let reasons = books.tree.reasons();
     let names = books.tree.names().iter().map(String::as_str);
     let hints = hint::of(names, watched.go, &reasons);
@@ -85,6 +94,7 @@ pub async fn run(flags: Verify) -> Result<ExitCode> {
             evidence: &evidence,
             reasons: &reasons,
             hints,
+            sites,
         },
         audit,
     );
@@ -171,6 +181,7 @@ struct Known<'a> {
     evidence: &'a Evidence,
     reasons: &'a [Reason],
     hints: Vec<&'static str>,
+    sites: Option<Sites>,
 }
 
 fn report(
@@ -199,6 +210,7 @@ fn report(
             .collect(),
         hints: known.hints,
         reasons: known.reasons.iter().map(view::Why::from).collect(),
+        sites: known.sites,
         lost: known.evidence.lost,
         audit,
     }

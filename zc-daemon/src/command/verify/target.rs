@@ -17,13 +17,14 @@ use crate::{
     cli::Verify,
     command::books::Books,
     engine::tree::Root,
-    host::{self, cgroup, program},
+    host::{self, cgroup, program, symbols::Symbols},
     shutdown::Shutdown,
     view::verify::Status,
 };
 
-/// Time between two looks.
+/// Time between two looks; at first less, as a command may be short.
 const STEP: Duration = Duration::from_millis(100);
+const FIRST_STEP: Duration = Duration::from_millis(5);
 
 /// Who is judged.
 pub(super) enum Target {
@@ -44,6 +45,10 @@ pub(super) struct Watched {
     pub(super) was_ended: bool,
     /// Whether one of the programs is written in Go.
     pub(super) go: bool,
+    /// Where their functions are; empty unless stacks are kept.
+    pub(super) symbols: Symbols,
+    /// Whether stacks are kept.
+    stacks: bool,
     /// Processes whose program was looked at.
     looked_at: BTreeSet<u32>,
 }
@@ -107,6 +112,7 @@ impl Target {
         &self,
         books: &mut Books,
         duration: Option<Duration>,
+        stacks: bool,
         shutdown: Shutdown,
     ) -> Result<Watched> {
         let mut child = match self {
@@ -115,8 +121,8 @@ impl Target {
         };
         let deadline = duration.map(|duration| Instant::now() + duration);
         let mut requested = std::pin::pin!(shutdown.requested());
-        let mut watched = Watched::default();
-        let mut asked = false;
+        let mut watched = Watched { stacks, ..Watched::default() };
+        let (mut asked, mut step) = (false, FIRST_STEP);
         loop {
             watched.look(&books.tree.living_pids());
             let left = deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()));
@@ -125,7 +131,8 @@ impl Target {
                 watched.was_ended = true;
                 end(child);
             }
-            let pause = left.filter(|left| !left.is_zero()).map_or(STEP, |left| left.min(STEP));
+            let pause = left.filter(|left| !left.is_zero()).map_or(step, |left| left.min(step));
+            step = STEP.min(step * 2);
             tokio::select! {
                 status = exited(&mut child) => {
                     watched.status = Some(status_of(status?));
@@ -199,6 +206,9 @@ impl Watched {
     /// Looks at the programs of processes that are new.
     fn look(&mut self, pids: &[u32]) {
         for pid in pids {
+            if self.stacks {
+                self.symbols.remember(*pid);
+            }
             if !self.go && self.looked_at.insert(*pid) {
                 self.go = program::is_go(*pid);
             }

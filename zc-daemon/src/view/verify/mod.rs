@@ -8,7 +8,7 @@ mod text;
 
 use serde::Serialize;
 
-use super::{audit::Comparison, json::Totals};
+use super::{audit::Comparison, json::Totals, site::Sites};
 use crate::engine::{judgement::Judgement, policy::Policy, reason::Reason};
 
 /// The whole answer.
@@ -45,6 +45,9 @@ pub struct Report {
     pub reasons: Vec<Why>,
     /// What to change in programs that are known.
     pub hints: Vec<&'static str>,
+    /// The stacks that copied most, if they were kept.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub sites: Option<Sites>,
     /// Events missed meanwhile, of any process.
     pub lost: u64,
     /// What breakpoints counted, if that was asked for.
@@ -183,7 +186,10 @@ pub(super) mod tests {
     };
 
     use super::*;
-    use crate::{engine::reason, view::json};
+    use crate::{
+        engine::{reason, site},
+        view::json,
+    };
 
     /// One of a program that reads and writes a MiB.
     pub(super) fn report(verdict: &'static str) -> Report {
@@ -230,6 +236,7 @@ pub(super) mod tests {
             coverage: vec![Covered { route: "read", quality: "exact" }],
             reasons: reason::of(&tally).iter().map(Why::from).collect(),
             hints: vec!["cat: do not"],
+            sites: Some(Sites::new(site::Top::default(), 0)),
             lost: 0,
             audit: None,
         }

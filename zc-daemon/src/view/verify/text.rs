@@ -26,6 +26,10 @@ pub(super) fn of(report: &Report) -> String {
     for hint in &report.hints {
         page += &paragraph(&format!("  hint: {hint}"), 8);
     }
+    if let Some(sites) = report.sites.as_ref().filter(|sites| !sites.sites.is_empty()) {
+        page += "\nthe stacks that copied most, innermost first\n";
+        page += &sites.text();
+    }
     if let Some(audit) = &report.audit {
         let _ = writeln!(
             page,
