@@ -76,6 +76,9 @@ impl Sites {
     #[must_use]
     pub fn text(&self) -> String {
         let mut page = String::new();
+        if self.bytes == 0 {
+            page.push_str("no copies were charged\n");
+        }
         for site in &self.sites {
             site.write(&mut page);
         }
@@ -190,6 +193,12 @@ mod tests {
               25 bytes at other sites
 ";
         assert_eq!(sites().text(), expected);
+    }
+
+    #[test]
+    fn nothing_is_said_in_words() {
+        let none = Sites::new(site::Top::default(), 0);
+        assert_eq!(none.text(), "no copies were charged\n");
     }
 
     #[test]
