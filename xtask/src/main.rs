@@ -2,6 +2,7 @@
 //! and CI runs nothing else.
 
 mod apt;
+mod built;
 mod check;
 mod cmd;
 mod deny;

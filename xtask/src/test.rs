@@ -1,10 +1,8 @@
 //! The whole suite: checks, root tests on this kernel, the same in VMs.
 
 use std::{
-    fs,
     num::NonZero,
     path::{Path, PathBuf},
-    process::Command,
     sync::{
         OnceLock,
         atomic::{AtomicUsize, Ordering},
@@ -13,13 +11,15 @@ use std::{
     time::Duration,
 };
 
-use anyhow::{Context as _, Result, ensure};
+use anyhow::{Result, ensure};
 use clap::Args;
 
 use crate::{
-    apt, check, cmd,
+    apt,
+    built::{Built, stripped},
+    check,
     ebpf::{Toolchain, top},
-    run::{as_root, target_dir},
+    run::as_root,
     table::Table,
     tally::Tally,
     vm::{self, Guest, GuestStatus, Outcome, SERIES},
@@ -105,46 +105,6 @@ pub(crate) fn in_vms(flags: &VmFlags) -> Result<()> {
     outcome
 }
 
-/// The release binaries and the test programs.
-struct Built {
-    folder: PathBuf,
-    tests: Vec<(String, PathBuf)>,
-}
-
-impl Built {
-    fn new() -> Result<Self> {
-        eprintln!("xtask: building zc and its root tests");
-        let mut build = Command::new("cargo");
-        build.args([
-            "build",
-            "--locked",
-            "--release",
-            "--bins",
-            "-p",
-            "zc-daemon",
-            "-p",
-            "zc-tests",
-        ]);
-        cmd::run(build.current_dir(top()))?;
-        let mut build = Command::new("cargo");
-        build.args(["test", "--locked", "--release", "--no-run", "-p", "zc-tests", "--tests"]);
-        build.args(["--message-format", "json-render-diagnostics"]).current_dir(top());
-        let messages = String::from_utf8(cmd::output(&mut build)?)?;
-        let tests: Vec<_> = messages.lines().filter_map(test_program).collect();
-        ensure!(!tests.is_empty(), "cargo built no root tests");
-        Ok(Self { folder: target_dir().join("release"), tests })
-    }
-}
-
-/// Name and path of a test program, if a message of cargo's announces one.
-fn test_program(message: &str) -> Option<(String, PathBuf)> {
-    let message: serde_json::Value = serde_json::from_str(message).ok()?;
-    let target = &message["target"];
-    let is_test = target["kind"].as_array()?.iter().any(|kind| kind == "test");
-    let path = message["executable"].as_str().filter(|_| is_test)?;
-    Some((target["name"].as_str()?.to_owned(), path.into()))
-}
-
 /// Runs every test program as root on this kernel, all of them even if one fails.
 fn native(built: &Built, tally: &mut Tally) -> Result<()> {
     let mut failed = Vec::new();
@@ -226,20 +186,10 @@ fn boot_until_it_ends(series: &str, guest: &Guest) -> Result<Outcome> {
     vm::boot(series, guest)
 }
 
-/// A program without what only a debugger reads, as guests keep all of theirs in memory.
-fn stripped(built: &Built, path: &Path) -> Result<PathBuf> {
-    let folder = built.folder.join("stripped");
-    fs::create_dir_all(&folder)?;
-    let to = folder.join(path.file_name().context("a program without a name")?);
-    cmd::output(Command::new("strip").arg("-o").arg(&to).arg(path))
-        .context("strip is part of binutils, as the linker is")?;
-    Ok(to)
-}
-
 /// A guest with everything in `/payload`, which is on its PATH.
 fn guest(built: &Built, series: &str, command: Option<&str>) -> Result<Guest> {
     let place = |path: &Path, name: &str| -> Result<(PathBuf, String)> {
-        Ok((stripped(built, path)?, format!("/payload/{name}")))
+        Ok((stripped(&built.folder, path)?, format!("/payload/{name}")))
     };
     let programs = ["zc", "workload"].map(|name| place(&built.folder.join(name), name));
     let tests: Vec<_> =
