@@ -1,8 +1,10 @@
 //! The whole suite: checks, root tests on this kernel, the same in VMs.
 
 use std::{
+    env,
     num::NonZero,
     path::{Path, PathBuf},
+    process::Command,
     sync::{
         OnceLock,
         atomic::{AtomicUsize, Ordering},
@@ -11,14 +13,15 @@ use std::{
     time::Duration,
 };
 
-use anyhow::{Result, ensure};
-use clap::Args;
+use anyhow::{Context as _, Result, ensure};
+use clap::{Args, Subcommand};
 
 use crate::{
     apt,
     built::{Built, stripped},
     check,
     ebpf::{Toolchain, top},
+    play::PlayFlags,
     run::as_root,
     table::Table,
     tally::Tally,
@@ -29,7 +32,10 @@ use crate::{
 const PACKAGES: &[&str] = &["iproute2", "strace", "python3"];
 
 /// Tests that need programs a guest does not have, or depend on no kernel.
-const HOST_ONLY: &[&str] = &["gate", "tools"];
+const HOST_ONLY: &[&str] = &["gate", "tools", PLAY];
+
+/// The test of `cargo xtask vm play`: not as root, as nobody has to be to play.
+const PLAY: &str = "play";
 
 /// A test for a kernel that is locked down, which cannot be undone: in guests, last.
 const LOCKED_DOWN: &str = "lockdown";
@@ -55,7 +61,10 @@ const BY_KPROBES: (&str, &[&str]) = (
 
 /// Flags of `cargo xtask vm`.
 #[derive(Args)]
+#[command(args_conflicts_with_subcommands = true)]
 pub(crate) struct VmFlags {
+    #[command(subcommand)]
+    pub(crate) instead: Option<Instead>,
     /// Kernel series [default: all that zc is tested on].
     series: Vec<String>,
     /// Write docs/kernels.md from what is measured.
@@ -64,6 +73,14 @@ pub(crate) struct VmFlags {
     /// Run this shell command instead of the tests; zc and workload are on its PATH.
     #[arg(long)]
     command: Option<String>,
+}
+
+/// What a VM is for besides tests.
+#[derive(Subcommand)]
+pub(crate) enum Instead {
+    /// Show measured numbers: boot a stock kernel with zc in it, print what is measured, and
+    /// serve its metrics on a port of this host until Ctrl-C.
+    Play(PlayFlags),
 }
 
 /// Everything; the last line is the sum over all runners.
@@ -90,6 +107,7 @@ fn suite(with_vms: bool, tally: &mut Tally) -> Result<()> {
         let series: Vec<_> = SERIES.iter().map(ToString::to_string).collect();
         let table = guests(&built, &series, None, tally)?;
         table.finish(false, true)?;
+        play(&built, tally)?;
     }
     here
 }
@@ -108,7 +126,9 @@ pub(crate) fn in_vms(flags: &VmFlags) -> Result<()> {
 /// Runs every test program as root on this kernel, all of them even if one fails.
 fn native(built: &Built, tally: &mut Tally) -> Result<()> {
     let mut failed = Vec::new();
-    for (name, path) in built.tests.iter().filter(|(name, _)| name != LOCKED_DOWN) {
+    for (name, path) in
+        built.tests.iter().filter(|(name, _)| ![LOCKED_DOWN, PLAY].contains(&name.as_str()))
+    {
         eprintln!("xtask: root tests on this kernel: {name}");
         let mut command = as_root(path)?;
         command.env("ZC_BIN", &built.folder).arg("--test-threads=1").current_dir(top());
@@ -118,6 +138,14 @@ fn native(built: &Built, tally: &mut Tally) -> Result<()> {
     }
     ensure!(failed.is_empty(), "failed on this kernel: {}", failed.join(", "));
     Ok(())
+}
+
+/// Runs the test of `cargo xtask vm play`, which starts this program.
+fn play(built: &Built, tally: &mut Tally) -> Result<()> {
+    let (_, path) =
+        built.tests.iter().find(|(name, _)| name == PLAY).context("there is no test of play")?;
+    eprintln!("xtask: tests on this host: {PLAY}");
+    tally.run(Command::new(path).env("ZC_XTASK", env::current_exe()?).current_dir(top()))
 }
 
 /// Runs the tests, or `command`, in a guest of each series, as many at a time as the
