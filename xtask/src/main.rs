@@ -2,11 +2,13 @@
 //! and CI runs nothing else.
 
 mod apt;
+mod built;
 mod check;
 mod cmd;
 mod deny;
 mod ebpf;
 mod layers;
+mod play;
 mod run;
 mod table;
 mod tally;
@@ -17,6 +19,8 @@ use std::process::ExitCode;
 
 use anyhow::Result;
 use clap::{Parser, Subcommand};
+
+use crate::test::{Instead, VmFlags};
 
 /// Builds, checks, tests and runs zc.
 #[derive(Parser)]
@@ -49,7 +53,7 @@ enum Command {
         check: bool,
     },
     /// Run the root tests, or a shell command, on stock kernels under QEMU.
-    Vm(test::VmFlags),
+    Vm(VmFlags),
 }
 
 fn main() -> ExitCode {
@@ -69,6 +73,7 @@ fn start(cli: Cli) -> Result<()> {
         Command::Check => check::all(&mut tally::Tally::default(), ebpf::Toolchain::IfPresent),
         Command::BuildEbpf { check: false } => ebpf::build(),
         Command::BuildEbpf { check: true } => ebpf::verify(ebpf::Toolchain::Install),
+        Command::Vm(VmFlags { instead: Some(Instead::Play(flags)), .. }) => play::play(&flags),
         Command::Vm(flags) => test::in_vms(&flags),
     }
 }

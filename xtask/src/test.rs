@@ -1,7 +1,7 @@
 //! The whole suite: checks, root tests on this kernel, the same in VMs.
 
 use std::{
-    env, fs,
+    env,
     num::NonZero,
     path::{Path, PathBuf},
     process::Command,
@@ -14,12 +14,15 @@ use std::{
 };
 
 use anyhow::{Context as _, Result, ensure};
-use clap::Args;
+use clap::{Args, Subcommand};
 
 use crate::{
-    apt, check, cmd,
+    apt,
+    built::{Built, stripped},
+    check,
     ebpf::{Toolchain, top},
-    run::{as_root, target_dir},
+    play::PlayFlags,
+    run::as_root,
     table::Table,
     tally::Tally,
     vm::{self, Guest, GuestStatus, Outcome, SERIES},
@@ -29,7 +32,10 @@ use crate::{
 const PACKAGES: &[&str] = &["iproute2", "strace", "python3"];
 
 /// Tests that need programs a guest does not have, or depend on no kernel.
-const HOST_ONLY: &[&str] = &["gate", "tools"];
+const HOST_ONLY: &[&str] = &["gate", "tools", PLAY];
+
+/// The test of `cargo xtask vm play`: not as root, as nobody has to be to play.
+const PLAY: &str = "play";
 
 /// A test for a kernel that is locked down, which cannot be undone: in guests, last.
 const LOCKED_DOWN: &str = "lockdown";
@@ -55,7 +61,10 @@ const BY_KPROBES: (&str, &[&str]) = (
 
 /// Flags of `cargo xtask vm`.
 #[derive(Args)]
+#[command(args_conflicts_with_subcommands = true)]
 pub(crate) struct VmFlags {
+    #[command(subcommand)]
+    pub(crate) instead: Option<Instead>,
     /// Kernel series [default: all that zc is tested on].
     series: Vec<String>,
     /// Write docs/kernels.md from what is measured.
@@ -64,6 +73,14 @@ pub(crate) struct VmFlags {
     /// Run this shell command instead of the tests; zc and workload are on its PATH.
     #[arg(long)]
     command: Option<String>,
+}
+
+/// What a VM is for besides tests.
+#[derive(Subcommand)]
+pub(crate) enum Instead {
+    /// Show measured numbers: boot a stock kernel with zc in it, print what is measured, and
+    /// serve its metrics on a port of this host until Ctrl-C.
+    Play(PlayFlags),
 }
 
 /// Everything; the last line is the sum over all runners.
@@ -90,6 +107,7 @@ fn suite(with_vms: bool, tally: &mut Tally) -> Result<()> {
         let series: Vec<_> = SERIES.iter().map(ToString::to_string).collect();
         let table = guests(&built, &series, None, tally)?;
         table.finish(false, true)?;
+        play(&built, tally)?;
     }
     here
 }
@@ -105,50 +123,12 @@ pub(crate) fn in_vms(flags: &VmFlags) -> Result<()> {
     outcome
 }
 
-/// The release binaries and the test programs.
-struct Built {
-    folder: PathBuf,
-    tests: Vec<(String, PathBuf)>,
-}
-
-impl Built {
-    fn new() -> Result<Self> {
-        eprintln!("xtask: building zc and its root tests");
-        let mut build = Command::new("cargo");
-        build.args([
-            "build",
-            "--locked",
-            "--release",
-            "--bins",
-            "-p",
-            "zc-daemon",
-            "-p",
-            "zc-tests",
-        ]);
-        cmd::run(build.current_dir(top()))?;
-        let mut build = Command::new("cargo");
-        build.args(["test", "--locked", "--release", "--no-run", "-p", "zc-tests", "--tests"]);
-        build.args(["--message-format", "json-render-diagnostics"]).current_dir(top());
-        let messages = String::from_utf8(cmd::output(&mut build)?)?;
-        let tests: Vec<_> = messages.lines().filter_map(test_program).collect();
-        ensure!(!tests.is_empty(), "cargo built no root tests");
-        Ok(Self { folder: target_dir().join("release"), tests })
-    }
-}
-
-/// Name and path of a test program, if a message of cargo's announces one.
-fn test_program(message: &str) -> Option<(String, PathBuf)> {
-    let message: serde_json::Value = serde_json::from_str(message).ok()?;
-    let target = &message["target"];
-    let is_test = target["kind"].as_array()?.iter().any(|kind| kind == "test");
-    let path = message["executable"].as_str().filter(|_| is_test)?;
-    Some((target["name"].as_str()?.to_owned(), path.into()))
-}
-
 /// Runs every test program as root on this kernel, all of them even if one fails.
 fn native(built: &Built, tally: &mut Tally) -> Result<()> {
     let mut failed = Vec::new();
-    for (name, path) in built.tests.iter().filter(|(name, _)| name != LOCKED_DOWN) {
+    for (name, path) in
+        built.tests.iter().filter(|(name, _)| ![LOCKED_DOWN, PLAY].contains(&name.as_str()))
+    {
         eprintln!("xtask: root tests on this kernel: {name}");
         let mut command = as_root(path)?;
         command.env("ZC_BIN", &built.folder).arg("--test-threads=1").current_dir(top());
@@ -158,6 +138,14 @@ fn native(built: &Built, tally: &mut Tally) -> Result<()> {
     }
     ensure!(failed.is_empty(), "failed on this kernel: {}", failed.join(", "));
     Ok(())
+}
+
+/// Runs the test of `cargo xtask vm play`, which starts this program.
+fn play(built: &Built, tally: &mut Tally) -> Result<()> {
+    let (_, path) =
+        built.tests.iter().find(|(name, _)| name == PLAY).context("there is no test of play")?;
+    eprintln!("xtask: tests on this host: {PLAY}");
+    tally.run(Command::new(path).env("ZC_XTASK", env::current_exe()?).current_dir(top()))
 }
 
 /// Runs the tests, or `command`, in a guest of each series, as many at a time as the
@@ -230,20 +218,10 @@ fn boot_until_it_ends(series: &str, guest: &Guest) -> Result<Outcome> {
     vm::boot(series, guest)
 }
 
-/// A program without what only a debugger reads, as guests keep all of theirs in memory.
-fn stripped(built: &Built, path: &Path) -> Result<PathBuf> {
-    let folder = built.folder.join("stripped");
-    fs::create_dir_all(&folder)?;
-    let to = folder.join(path.file_name().context("a program without a name")?);
-    cmd::output(Command::new("strip").arg("-o").arg(&to).arg(path))
-        .context("strip is part of binutils, as the linker is")?;
-    Ok(to)
-}
-
 /// A guest with everything in `/payload`, which is on its PATH.
 fn guest(built: &Built, series: &str, command: Option<&str>) -> Result<Guest> {
     let place = |path: &Path, name: &str| -> Result<(PathBuf, String)> {
-        Ok((stripped(built, path)?, format!("/payload/{name}")))
+        Ok((stripped(&built.folder, path)?, format!("/payload/{name}")))
     };
     let programs = ["zc", "workload"].map(|name| place(&built.folder.join(name), name));
     let tests: Vec<_> =

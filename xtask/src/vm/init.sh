@@ -17,6 +17,7 @@ for module in /modules/*.ko; do
     insmod "$module" || echo "<2>init: insmod $module failed" >/dev/kmsg
 done
 ip link set lo up
+if [ -d /sys/class/net/eth0 ]; then ip addr add 10.0.2.15/24 dev eth0 && ip link set eth0 up; fi
 echo 4 >/proc/sys/vm/nr_hugepages
 hostname guest
 ulimit -l unlimited

@@ -4,8 +4,8 @@
 //! cache of our own (`kernels`, with `mirror`, `packages` and `version` to
 //! find it, `vmlinux` and `modules` to unpack it); write an initramfs of busybox, a few
 //! modules, our init and the files under test (`initramfs`, `cpio`); start
-//! QEMU on both (`qemu`). The guest's output comes out of one virtio port and
-//! the exit code out of another.
+//! QEMU on both (`qemu`, `disks`) and follow what happens (`events`). The guest's
+//! output comes out of one virtio port and the exit code out of another.
 //!
 //! Neither root, nor a host kernel module, nor (once the cache is warm) a
 //! network is needed. Emulation is by TCG only: it runs on every machine,
@@ -15,6 +15,8 @@
 //! are repeatable.
 
 mod cpio;
+mod disks;
+mod events;
 mod initramfs;
 pub(crate) mod kernels;
 mod mirror;
@@ -24,8 +26,12 @@ mod qemu;
 mod version;
 mod vmlinux;
 
+pub(crate) use events::Event;
+pub(crate) use qemu::Machine;
+
 use crate::apt;
 use anyhow::{Context, Result, ensure};
+use events::Events;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
@@ -67,6 +73,10 @@ pub(crate) struct Guest {
     pub(crate) bounces: bool,
     /// Let the guest's clock count its instructions (one processor only).
     pub(crate) icount: bool,
+    /// A port of this host that leads into the guest.
+    pub(crate) forward: Option<Forward>,
+    /// Whether to be asked to end is an event, and does not end us.
+    pub(crate) interruptible: bool,
     /// After this the guest is killed.
     pub(crate) timeout: Duration,
     /// Print each line of output to stderr as it comes, as `[6.12] line`.
@@ -86,10 +96,19 @@ impl Guest {
             more_disks: false,
             bounces: false,
             icount: false,
+            forward: None,
+            interruptible: false,
             timeout: Duration::from_secs(120),
             echo: false,
         }
     }
+}
+
+/// A TCP port on the loopback of this host, and the guest's that it leads to.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Forward {
+    pub(crate) host: u16,
+    pub(crate) guest: u16,
 }
 
 /// What became of a guest.
@@ -130,6 +149,29 @@ pub(crate) fn fetch(series: &str) -> Result<()> {
 /// That the command fails, hangs or kills the guest is an [`Outcome`]. That
 /// the kernel is not to be had or QEMU does not start is an error.
 pub(crate) fn boot(series: &str, guest: &Guest) -> Result<Outcome> {
+    let (release, mut machine) = start(series, guest)?;
+    let started = Instant::now();
+    let mut output = String::new();
+    let end = loop {
+        match machine.next(Some(started + guest.timeout)) {
+            Event::Line(line) => {
+                if guest.echo {
+                    eprintln!("[{series}] {}", line.trim_end());
+                }
+                output += &line;
+            }
+            end @ (Event::End | Event::Late | Event::Interrupted) => break end,
+        }
+    };
+    let status = machine.end(end == Event::End)?;
+    if !matches!(status, GuestStatus::Exited(_)) {
+        output += &machine.console();
+    }
+    Ok(Outcome { release, status, output, elapsed: started.elapsed() })
+}
+
+/// Boots the newest kernel of `series`, whose release it gives, to run `guest.command`.
+pub(crate) fn start(series: &str, guest: &Guest) -> Result<(String, Machine)> {
     ensure!(
         guest.cpus == 1 || !guest.icount,
         "counting instructions needs a guest of one processor, not {}",
@@ -137,15 +179,16 @@ pub(crate) fn boot(series: &str, guest: &Guest) -> Result<Outcome> {
     );
     apt::ensure("for the VM tests", HOST_PACKAGES)?;
     let kernel = kernels::ensure(series, false)?;
+    let events = Events::new();
+    if guest.interruptible {
+        events.add_signals()?;
+    }
     let scratch = tempfile::Builder::new()
         .prefix("zc-vm-")
         .tempdir()
         .context("no temporary directory for the VM; is there room in TMPDIR?")?;
-    let files = qemu::Files::new(scratch.path(), &kernel);
+    let files = qemu::Files::new(scratch, &kernel);
     initramfs::write(&files.initrd, &kernel, guest)
         .with_context(|| format!("the initramfs for the {series} guest could not be written"))?;
-    let started = Instant::now();
-    let (status, output) = qemu::run(series, &files, guest)?;
-    let elapsed = started.elapsed();
-    Ok(Outcome { release: kernel.release, status, output, elapsed })
+    Ok((kernel.release, Machine::start(files, guest, events)?))
 }

@@ -13,6 +13,7 @@ pub(super) const WANTED: &[&str] = &[
     "virtio_pci",
     "virtio_blk",
     "virtio_console",
+    "virtio_net",
     "ext4",
     "veth",
     "tls",

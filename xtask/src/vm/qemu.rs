@@ -4,17 +4,17 @@
 //! output to QEMU's stdout, a virtio port whose file receives `exit=CODE`,
 //! and the serial console in a file, read only when the code is missing.
 
+use super::disks::{disks, memory};
+use super::events::{Event, Events};
 use super::kernels::Kernel;
-use super::{Guest, GuestStatus};
-use crate::cmd;
+use super::{Forward, Guest, GuestStatus};
 use anyhow::{Context, Result, bail};
 use std::fs::{self, File};
-use std::io::{BufRead, BufReader, Read};
+use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
-use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
-use std::thread;
+use std::process::{Child, ChildStdin, Command, Stdio};
 use std::time::Instant;
+use tempfile::TempDir;
 
 /// The guest has no random number generator nor a steady clock; what it would
 /// spend on mitigations, self-tests and watchdogs is spared.
@@ -36,100 +36,88 @@ const BOUNCING: (&str, &str) =
 /// How much of the console explains a death.
 const CONSOLE_TAIL: usize = 6000;
 
-/// A file of this host with a file system in it.
-#[derive(Clone, Copy)]
-struct Disk {
-    name: &'static str,
-    mib: u32,
-    /// What makes it; not on every user's PATH, hence absolute.
-    program: &'static str,
-    arguments: &'static [&'static str],
-}
-
-/// Beside the scratch disk, in this order; `init.sh` mounts them. Each is a little larger
-/// than the least, and has nothing that Linux 5.10 does not know.
-const MORE_DISKS: &[Disk] = &[
-    Disk {
-        name: "xfs",
-        mib: 320,
-        program: "/sbin/mkfs.xfs",
-        arguments: &["-q", "-m", "reflink=1,bigtime=0,inobtcount=0", "-i", "nrext64=0"],
-    },
-    Disk { name: "btrfs", mib: 128, program: "/sbin/mkfs.btrfs", arguments: &["-q"] },
-];
-
-/// Persistent memory, whose files are used in place if blocks are pages (DAX).
-const MEMORY: Disk = Disk {
-    name: "dax",
-    mib: 64,
-    program: "/sbin/mke2fs",
-    arguments: &["-q", "-F", "-t", "ext4", "-b", "4096"],
-};
-
-/// The files of one run.
+/// The files of one run, which go with it.
 pub(super) struct Files {
     pub(super) initrd: PathBuf,
     vmlinux: PathBuf,
-    /// Where the disks are.
-    dir: PathBuf,
     console: PathBuf,
     control: PathBuf,
     errors: PathBuf,
+    /// Where they are, and the disks.
+    dir: TempDir,
 }
 
 impl Files {
     /// Those of a run of `kernel` with its scratch files in `dir`.
-    pub(super) fn new(dir: &Path, kernel: &Kernel) -> Files {
+    pub(super) fn new(dir: TempDir, kernel: &Kernel) -> Files {
         Files {
-            initrd: dir.join("initrd"),
+            initrd: dir.path().join("initrd"),
             vmlinux: kernel.vmlinux.clone(),
-            dir: dir.to_owned(),
-            console: dir.join("console"),
-            control: dir.join("control"),
-            errors: dir.join("errors"),
+            console: dir.path().join("console"),
+            control: dir.path().join("control"),
+            errors: dir.path().join("errors"),
+            dir,
         }
     }
 }
 
-/// A QEMU that does not outlive its use.
-struct Vm(Child);
+/// A guest that runs, and does not outlive its use.
+pub(crate) struct Machine {
+    qemu: Child,
+    /// Held open to the end: once stdin closes, QEMU closes the port and the
+    /// guest's writes block for ever.
+    _stdin: Option<ChildStdin>,
+    events: Events,
+    files: Files,
+}
 
-impl Drop for Vm {
+impl Drop for Machine {
     fn drop(&mut self) {
         // Both fail when it has ended, which is what is wanted.
-        let _ = self.0.kill();
-        let _ = self.0.wait();
+        let _ = self.qemu.kill();
+        let _ = self.qemu.wait();
     }
 }
 
-/// Runs `guest` to its end, or to the end of its time.
-pub(super) fn run(series: &str, files: &Files, guest: &Guest) -> Result<(GuestStatus, String)> {
-    for disk in disks(guest).iter().chain(memory(guest)) {
-        disk.make(&files.dir)?;
+impl Machine {
+    /// Starts `guest`, whose lines go to `events`.
+    pub(super) fn start(files: Files, guest: &Guest, events: Events) -> Result<Machine> {
+        for disk in disks(guest).iter().chain(memory(guest)) {
+            disk.make(files.dir.path())?;
+        }
+        let mut command = command_line(&files, guest);
+        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(File::create(&files.errors)?);
+        // A Ctrl-C is for us alone.
+        command.process_group(0);
+        let mut qemu =
+            command.spawn().context("setpriv could not be started; install util-linux")?;
+        events.add_lines(qemu.stdout.take().context("QEMU has no stdout")?);
+        Ok(Machine { _stdin: qemu.stdin.take(), qemu, events, files })
     }
-    let mut command = command_line(files, guest);
-    command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(File::create(&files.errors)?);
-    let deadline = Instant::now() + guest.timeout;
-    let mut vm = Vm(command.spawn().context("setpriv could not be started; install util-linux")?);
-    // Held open to the end: once stdin closes, QEMU closes the port and the
-    // guest's writes block for ever.
-    let _stdin = vm.0.stdin.take();
-    let stdout = vm.0.stdout.take().context("QEMU has no stdout")?;
-    let echo = guest.echo.then_some(series);
-    let (mut output, on_time) = listen(&lines_of(stdout), deadline, echo);
-    let status = if on_time { Some(vm.0.wait()?) } else { None };
-    drop(vm);
-    if let Some(code) = exit_code(&read(&files.control)) {
-        return Ok((GuestStatus::Exited(code), output));
+
+    /// What happens next, or that nothing does until the deadline, if there is one.
+    pub(crate) fn next(&self, deadline: Option<Instant>) -> Event {
+        self.events.next(deadline)
     }
-    if let Some(status) = status.filter(|status| !status.success()) {
-        bail!("QEMU failed ({status}): {}", read(&files.errors).trim());
+
+    /// How the command ended, once its lines have (`on_time`), or the time has.
+    pub(crate) fn end(&mut self, on_time: bool) -> Result<GuestStatus> {
+        let status = if on_time { Some(self.qemu.wait()?) } else { None };
+        if let Some(code) = exit_code(&read(&self.files.control)) {
+            return Ok(GuestStatus::Exited(code));
+        }
+        if let Some(status) = status.filter(|status| !status.success()) {
+            bail!("QEMU failed ({status}): {}", read(&self.files.errors).trim());
+        }
+        Ok(if on_time { GuestStatus::Died } else { GuestStatus::TimedOut })
     }
-    let console = read(&files.console);
-    output += "\n--- the end of the guest's console ---\n";
-    output += &console[console.ceil_char_boundary(console.len().saturating_sub(CONSOLE_TAIL))..];
-    let status = if on_time { GuestStatus::Died } else { GuestStatus::TimedOut };
-    Ok((status, output))
+
+    /// The end of the guest's console, which explains a death.
+    pub(crate) fn console(&self) -> String {
+        let console = read(&self.files.console);
+        let tail = console.ceil_char_boundary(console.len().saturating_sub(CONSOLE_TAIL));
+        format!("\n--- the end of the guest's console ---\n{}", &console[tail..])
+    }
 }
 
 fn command_line(files: &Files, guest: &Guest) -> Command {
@@ -157,12 +145,18 @@ fn command_line(files: &Files, guest: &Guest) -> Command {
     command.args(["-device", "virtserialport,chardev=control,nr=2"]);
     for (number, disk) in disks(guest).iter().enumerate() {
         let drive = format!("id=disk{number},if=none,format=raw,cache=unsafe,file=");
-        command.arg("-drive").arg(with_path(&drive, &disk.path(&files.dir)));
+        command.arg("-drive").arg(with_path(&drive, &disk.path(files.dir.path())));
         command.args(["-device", &format!("virtio-blk-pci,drive=disk{number}{platform}")]);
+    }
+    if let Some(Forward { host, guest }) = guest.forward {
+        // Nothing else of this host, nor beyond it, is within the guest's reach.
+        let to = format!("hostfwd=tcp:127.0.0.1:{host}-:{guest}");
+        command.args(["-netdev", &format!("user,id=net,ipv6=off,restrict=on,{to}")]);
+        command.args(["-device", "virtio-net-pci,netdev=net,romfile="]);
     }
     if let Some(memory) = memory(guest) {
         let object = format!("memory-backend-file,id=dax,share=on,size={}M,mem-path=", memory.mib);
-        command.arg("-object").arg(with_path(&object, &memory.path(&files.dir)));
+        command.arg("-object").arg(with_path(&object, &memory.path(files.dir.path())));
         command.args(["-device", "virtio-pmem-pci,memdev=dax"]);
     }
     command
@@ -171,71 +165,6 @@ fn command_line(files: &Files, guest: &Guest) -> Command {
 /// An option that ends in a path; QEMU wants commas in it doubled.
 fn with_path(option: &str, path: &Path) -> String {
     format!("{option}{}", path.to_string_lossy().replace(',', ",,"))
-}
-
-/// The disks of a guest: the first is /dev/vda.
-fn disks(guest: &Guest) -> Vec<Disk> {
-    let scratch = guest.disk_mib.map(|mib| Disk {
-        name: "disk",
-        mib,
-        program: "/sbin/mke2fs",
-        arguments: &["-q", "-F", "-t", "ext4"],
-    });
-    let more = if guest.more_disks { MORE_DISKS } else { &[] };
-    scratch.into_iter().chain(more.iter().copied()).collect()
-}
-
-/// The persistent memory of a guest.
-fn memory(guest: &Guest) -> Option<&'static Disk> {
-    guest.more_disks.then_some(&MEMORY)
-}
-
-impl Disk {
-    fn path(&self, dir: &Path) -> PathBuf {
-        dir.join(self.name)
-    }
-
-    /// Makes a sparse file with an empty file system in it.
-    fn make(&self, dir: &Path) -> Result<()> {
-        let path = self.path(dir);
-        File::create(&path)?.set_len(u64::from(self.mib) << 20)?;
-        cmd::output(Command::new(self.program).args(self.arguments).arg(path))
-            .with_context(|| format!("no scratch disk of {} MiB could be made", self.mib))?;
-        Ok(())
-    }
-}
-
-/// Reads `from` line by line on a thread of its own, to its end.
-fn lines_of(from: impl Read + Send + 'static) -> Receiver<Vec<u8>> {
-    let (sender, receiver) = mpsc::channel();
-    thread::spawn(move || {
-        let mut from = BufReader::new(from);
-        let mut line = Vec::new();
-        while from.read_until(b'\n', &mut line).is_ok_and(|read| read > 0) {
-            if sender.send(std::mem::take(&mut line)).is_err() {
-                break;
-            }
-        }
-    });
-    receiver
-}
-
-/// Collects lines until they end (true) or the time does (false).
-fn listen(lines: &Receiver<Vec<u8>>, deadline: Instant, echo: Option<&str>) -> (String, bool) {
-    let mut output = String::new();
-    loop {
-        match lines.recv_timeout(deadline.saturating_duration_since(Instant::now())) {
-            Ok(line) => {
-                let line = String::from_utf8_lossy(&line);
-                if let Some(series) = echo {
-                    eprintln!("[{series}] {}", line.trim_end());
-                }
-                output += &line;
-            }
-            Err(RecvTimeoutError::Disconnected) => return (output, true),
-            Err(RecvTimeoutError::Timeout) => return (output, false),
-        }
-    }
 }
 
 fn exit_code(control: &str) -> Option<i32> {
