@@ -5,5 +5,6 @@ pub mod doctor;
 pub mod family;
 pub mod json;
 pub mod landing;
+pub mod path;
 pub mod prometheus;
 pub mod verify;
