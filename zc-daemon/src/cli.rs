@@ -1,11 +1,12 @@
 //! The command line: flags only.
 
+mod paths;
 mod verify;
 
 use std::{net::SocketAddr, time::Duration};
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
-
+pub use paths::{Paths, To};
 pub use verify::{Limits, Verify};
 
 /// Tells, per process and to the byte, how much data the Linux kernel moves and
@@ -57,6 +58,22 @@ pub enum Command {
     /// Status 0: they agree, or nothing can be said; 1: they contradict each other; 2: no audit
     /// was possible.
     Audit(Audit),
+    /// Run every classic route of bytes as real traffic, and those beyond, and print what the
+    /// textbook says of it beside what was measured: copies and transfers of each byte, mode
+    /// switches of each request.
+    ///
+    /// Each path runs in a process of its own, on files of its own and, by default, between two
+    /// networks of its own; nothing else on this machine is touched. docs/paths.md says what
+    /// each row does.
+    Paths(Paths),
+    /// Run one path, for `zc paths`, which starts this itself.
+    #[command(hide = true)]
+    Path {
+        /// Its name.
+        name: String,
+        /// Where, and how much.
+        setting: String,
+    },
     /// Say whether an application is zero-copy: within a policy of what may be copied.
     ///
     /// Runs a command, or watches processes that run; sums what they and their descendants

@@ -41,6 +41,11 @@ fn start(cli: Cli) -> Result<ExitCode> {
             kernel::reference::run(&name)?;
             Ok(ExitCode::SUCCESS)
         }
+        Command::Paths(flags) => command::paths::run(&flags),
+        Command::Path { name, setting } => {
+            kernel::path::run(&name, &setting)?;
+            Ok(ExitCode::SUCCESS)
+        }
         Command::Audit(flags) => {
             let runtime = tokio::runtime::Builder::new_current_thread()
                 .enable_all()

@@ -58,7 +58,7 @@ impl Books {
         Ok(())
     }
 
-    /// Ends it.
+    /// Ends it; what is charged later, for what was done before, is in a second account.
     pub(super) fn close(&mut self) -> Result<Account> {
         let lost = self.pass()? - self.lost_before;
         let delta = self.tree.total();

@@ -4,6 +4,7 @@ pub mod audit;
 mod books;
 mod coverage;
 pub mod doctor;
+pub mod paths;
 pub mod run;
 mod self_test;
 pub mod sites;

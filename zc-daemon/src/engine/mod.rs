@@ -4,7 +4,7 @@
 //! into rows; a [`snapshot`] is every group and process at one instant;
 //! [`sampler`] does one pass whenever asked; [`audit`] holds the books against another
 //! count of the same bytes; [`coverage`] says how well each route is measured; [`site`] sums
-//! what was copied by stack.
+//! what was copied by stack; [`path`] holds what a path cost against the textbook.
 //!
 //! For a verdict, [`tree`] tells which processes belong together, [`traffic`] sums what they
 //! did by route, [`judgement`] holds it to a [`policy`], [`reason`] says why bytes were
@@ -17,6 +17,7 @@ pub mod group;
 pub mod hint;
 pub mod judgement;
 pub mod ledger;
+pub mod path;
 pub mod policy;
 pub mod reason;
 pub mod sampler;

@@ -133,6 +133,13 @@ static ROWS: &[Row] = &[
 /// Bytes below which none is named, and calls below this average are small.
 const SMALL: u64 = 10 << 10;
 
+/// What a promise that was not kept means: the end of a sentence that begins with bytes.
+#[must_use]
+pub fn broken(promise: Broken) -> &'static str {
+    let row = ROWS.iter().find(|row| matches!(row.sign, Sign::Broken(of) if of == promise));
+    row.map_or("were copied", |row| row.text)
+}
+
 /// The reasons that the tally of a process shows, the weightiest first.
 #[must_use]
 pub fn of(tally: &Tally) -> Vec<Reason> {

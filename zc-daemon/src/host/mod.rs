@@ -84,6 +84,30 @@ pub fn process_of(pid: u32) -> Option<(u32, String)> {
     (!ended).then_some(process)
 }
 
+/// Bytes that a process had disks transfer so far: read, and written or to be written, as the
+/// kernel accounts them itself.
+///
+/// # Errors
+///
+/// If the process is gone, or the kernel does not account for it.
+pub fn storage_bytes(pid: u32) -> Result<u64> {
+    let path = format!("/proc/{pid}/io");
+    let text = read(&path)?;
+    let field = |name: &str| -> Option<u64> {
+        text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(": "))?.parse().ok()
+    };
+    let sum = field("read_bytes").zip(field("write_bytes")).map(|(read, written)| read + written);
+    sum.with_context(|| format!("{path} does not say what was read and written"))
+}
+
+/// Whether a process has left its CPU, so that what is counted of it stands still. A kernel
+/// that does not tell is taken at its word that the process has stopped.
+#[must_use]
+pub fn is_off_cpu(pid: u32) -> bool {
+    // The kernel looks until the process does not run (`task_current_syscall`, lib/syscall.c).
+    fs::read_to_string(format!("/proc/{pid}/syscall")).map_or(true, |text| text != "running\n")
+}
+
 /// The addresses of those of the kernel's own functions that it has, by name.
 ///
 /// # Errors

@@ -6,6 +6,7 @@
 
 pub mod breakpoints;
 pub mod btf;
+mod calls;
 pub mod capabilities;
 mod copying;
 mod cpus;
@@ -13,8 +14,11 @@ pub mod hooks;
 pub mod ladder;
 pub mod loader;
 pub mod misses;
+pub mod network;
 pub mod object;
+pub mod path;
 pub mod reference;
+mod ring;
 pub mod settings;
 pub mod sites;
 pub mod slots;

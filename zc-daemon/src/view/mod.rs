@@ -5,6 +5,7 @@ pub mod doctor;
 pub mod family;
 pub mod json;
 pub mod landing;
+pub mod path;
 pub mod prometheus;
 pub mod site;
 pub mod verify;

@@ -6,6 +6,7 @@ use anyhow::{Context as _, Result, bail};
 use rustix::fs::{MemfdFlags, Mode, OFlags};
 
 use super::{BYTES, CHUNK, ROUNDS, whole};
+use crate::kernel::calls::result;
 
 /// An empty memory file.
 fn memory() -> Result<File> {
@@ -110,10 +111,4 @@ pub(super) fn process_vm() -> Result<()> {
         whole("process_vm_writev", result(written))?;
     }
     Ok(())
-}
-
-/// The result of a call of the C library.
-pub(super) fn result(moved: isize) -> rustix::io::Result<usize> {
-    let error = || rustix::io::Errno::from_io_error(&std::io::Error::last_os_error());
-    usize::try_from(moved).map_err(|_| error().unwrap_or(rustix::io::Errno::IO))
 }

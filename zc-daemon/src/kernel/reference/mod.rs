@@ -12,6 +12,8 @@ use std::io::Read as _;
 use anyhow::{Context as _, Result, ensure};
 use zc_common::flow::Route;
 
+use crate::kernel::calls;
+
 /// Bytes of a call, few enough that no socket or pipe is full before it is read.
 const CHUNK: usize = 16 << 10;
 const ROUNDS: usize = 4;
@@ -132,9 +134,7 @@ pub fn run(name: &str) -> Result<()> {
 
 /// Fails unless a call moved a whole chunk.
 fn whole(call: &str, moved: rustix::io::Result<usize>) -> Result<()> {
-    let moved = moved.with_context(|| format!("{call} failed"))?;
-    ensure!(moved == CHUNK, "{call} moved {moved} bytes instead of {CHUNK}");
-    Ok(())
+    calls::whole(call, moved, CHUNK)
 }
 
 #[cfg(test)]

@@ -10,10 +10,11 @@ use std::{
     },
 };
 
-use anyhow::{Result, ensure};
+use anyhow::Result;
 use rustix::net::{RecvFlags, SendFlags};
 
-use super::{CHUNK, ROUNDS, files, files::result, whole};
+use super::{CHUNK, ROUNDS, files, whole};
+use crate::kernel::calls::{allow_zerocopy, result};
 
 /// Two ends of a connection over loopback.
 pub(super) fn connected() -> Result<(TcpStream, TcpStream)> {
@@ -64,18 +65,7 @@ pub(super) fn sendfile() -> Result<()> {
 
 pub(super) fn zerocopy() -> Result<()> {
     let (near, far) = connected()?;
-    let on: libc::c_int = 1;
-    // SAFETY: the option is an integer, of the size given.
-    let set = unsafe {
-        libc::setsockopt(
-            near.as_raw_fd(),
-            libc::SOL_SOCKET,
-            libc::SO_ZEROCOPY,
-            (&raw const on).cast(),
-            4,
-        )
-    };
-    ensure!(set == 0, "no SO_ZEROCOPY: {}", std::io::Error::last_os_error());
+    allow_zerocopy(&near)?;
     let chunk = vec![1_u8; CHUNK];
     for _ in 0..ROUNDS {
         let start = chunk.as_ptr().cast();
