@@ -9,6 +9,9 @@ pub const REFLINK: &str = "ZC_REFLINK";
 /// The magic numbers of such file systems (`linux/magic.h`).
 const XFS: u64 = 0x5846_5342;
 const BTRFS: u64 = 0x9123_683e;
+const EXT4: u64 = 0xef53;
+const TMPFS: u64 = 0x0102_1994;
+const RAMFS: u64 = 0x8584_58f6;
 
 /// The environment variable that names the folder for the files of a case, if it is one
 /// for a file system of its own.
@@ -118,8 +121,25 @@ fn has_tls() -> bool {
 /// Whether two files in `folder` can share blocks: where a file system that can was
 /// provided, nothing else counts.
 fn shares_blocks(folder: &Path) -> bool {
-    let able = file_system(folder).is_some_and(|kind| kind == XFS || kind == BTRFS);
-    env::var_os(REFLINK).is_some() || able
+    env::var_os(REFLINK).is_some() || may_share_blocks(folder)
+}
+
+/// Whether `folder` is on a file system that can share blocks between files.
+#[must_use]
+pub fn may_share_blocks(folder: &Path) -> bool {
+    file_system(folder).is_some_and(|kind| kind == XFS || kind == BTRFS)
+}
+
+/// Whether `folder` is in memory, where `O_DIRECT` means nothing.
+#[must_use]
+pub fn is_in_memory(folder: &Path) -> bool {
+    file_system(folder).is_some_and(|kind| kind == TMPFS || kind == RAMFS)
+}
+
+/// Whether the textbook knows what each interface copies in `folder`: on ext4 it does.
+#[must_use]
+pub fn is_textbook(folder: &Path) -> bool {
+    file_system(folder) == Some(EXT4)
 }
 
 /// Whether the io_uring tracepoint names its request (5.19).

@@ -54,6 +54,25 @@ impl Stage {
         parent.map_or_else(Self::new, |parent| Self::within(Path::new(&parent)))
     }
 
+    /// The same, but on a disk: where the temporary folder is in memory, beside the programs.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::of_case`], or if neither is on a disk.
+    pub fn on_disk(case: &str) -> Result<Self> {
+        let stage = Self::of_case(case)?;
+        if !kernel::is_in_memory(stage.path()) {
+            return Ok(stage);
+        }
+        let stage = Self::within(&folder()?)?;
+        ensure!(
+            !kernel::is_in_memory(stage.path()),
+            "neither {} nor the temporary folder is on a disk; set TMPDIR to one that is",
+            folder()?.display()
+        );
+        Ok(stage)
+    }
+
     fn within(parent: &Path) -> Result<Self> {
         let folder = tempfile::Builder::new()
             .prefix("zc-test-")

@@ -2,6 +2,8 @@
 
 use crate::cmd;
 use anyhow::{Context, Result, bail};
+use std::fs;
+use std::path::Path;
 use std::process::Command;
 use std::sync::{Mutex, PoisonError};
 
@@ -19,6 +21,16 @@ pub(crate) fn ensure(why: &str, packages: &[&str]) -> Result<()> {
     }
     let names = missing.join(", ");
     eprintln!("xtask: installing {names} by apt ({why})");
+    renew(&mut updated)?;
+    cmd::output(apt_get()?.args(["install", "-y", "--no-install-recommends"]).args(&missing))
+        .with_context(|| {
+            format!("{names} could not be installed ({why}); install by hand and start again")
+        })?;
+    Ok(())
+}
+
+/// Renews the package lists, if this process has not yet.
+fn renew(updated: &mut bool) -> Result<()> {
     if !*updated {
         // One dead third-party source must not keep Debian's packages away.
         if let Err(error) = cmd::output(apt_get()?.arg("update")) {
@@ -26,10 +38,25 @@ pub(crate) fn ensure(why: &str, packages: &[&str]) -> Result<()> {
         }
         *updated = true;
     }
-    cmd::output(apt_get()?.args(["install", "-y", "--no-install-recommends"]).args(&missing))
-        .with_context(|| {
-            format!("{names} could not be installed ({why}); install by hand and start again")
-        })?;
+    Ok(())
+}
+
+/// Unpacks a package in `folder`, and installs nothing.
+pub(crate) fn unpack(package: &str, folder: &Path) -> Result<()> {
+    let download = || {
+        cmd::output(Command::new("apt-get").args(["-qq", "download", package]).current_dir(folder))
+    };
+    // Mostly the lists will do as they are, and to renew them takes root.
+    if download().is_err() {
+        renew(&mut UPDATED.lock().unwrap_or_else(PoisonError::into_inner))?;
+        download().with_context(|| format!("{package} could not be downloaded; try again"))?;
+    }
+    for entry in fs::read_dir(folder)? {
+        let path = entry?.path();
+        if path.extension().is_some_and(|kind| kind == "deb") {
+            cmd::output(Command::new("dpkg-deb").arg("-x").args([path.as_path(), folder]))?;
+        }
+    }
     Ok(())
 }
 

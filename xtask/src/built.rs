@@ -28,6 +28,7 @@ impl Built {
         let messages = String::from_utf8(cmd::output(&mut build)?)?;
         let tests: Vec<_> = messages.lines().filter_map(test_program).collect();
         ensure!(!tests.is_empty(), "cargo built no root tests");
+        crate::programs::ensure(&folder)?;
         Ok(Self { folder, tests })
     }
 }

@@ -9,6 +9,7 @@ mod deny;
 mod ebpf;
 mod layers;
 mod play;
+mod programs;
 mod run;
 mod table;
 mod tally;

@@ -22,6 +22,7 @@ use crate::{
     check,
     ebpf::{Toolchain, top},
     play::PlayFlags,
+    programs,
     run::as_root,
     table::Table,
     tally::Tally,
@@ -41,6 +42,10 @@ const PLAY: &str = "play";
 const LOCKED_DOWN: &str = "lockdown";
 const LOCK_DOWN: &str = "mount -t securityfs security /sys/kernel/security\n\
                          echo confidentiality >/sys/kernel/security/lockdown";
+
+/// A test that starts zc anew for each of its cases, which takes emulated machines long, and
+/// the kernels that it is run on.
+const SLOW: (&str, &[&str]) = ("programs", &["6.1", "6.12", "7.3"]);
 
 /// Cases of the oracle that are run by kprobes as well, on one kernel: on stock ones zc
 /// does without.
@@ -223,7 +228,7 @@ fn guest(built: &Built, series: &str, command: Option<&str>) -> Result<Guest> {
     let place = |path: &Path, name: &str| -> Result<(PathBuf, String)> {
         Ok((stripped(&built.folder, path)?, format!("/payload/{name}")))
     };
-    let programs = ["zc", "workload"].map(|name| place(&built.folder.join(name), name));
+    let ours = ["zc", "workload"].map(|name| place(&built.folder.join(name), name));
     let tests: Vec<_> =
         built.tests.iter().filter(|(name, _)| !HOST_ONLY.contains(&name.as_str())).collect();
     let run_tests = || {
@@ -232,7 +237,8 @@ fn guest(built: &Built, series: &str, command: Option<&str>) -> Result<Guest> {
             let only = if name == "oracle" { "300007" } else { "" };
             format!("test-{name} --test-threads=1 {only} || code=1")
         };
-        let open = tests.iter().filter(|(name, _)| name != LOCKED_DOWN);
+        let is_its_turn = |name: &str| name != SLOW.0 || SLOW.1.contains(&series);
+        let open = tests.iter().filter(|(name, _)| name != LOCKED_DOWN && is_its_turn(name));
         let open: Vec<_> = open.map(|(name, _)| run(name)).collect();
         let (open, last) = (open.join("\n"), run(LOCKED_DOWN));
         let kprobes = by_kprobes(series);
@@ -242,20 +248,22 @@ fn guest(built: &Built, series: &str, command: Option<&str>) -> Result<Guest> {
     let environment = "export PATH=$PATH:/payload ZC_BIN=/payload TMPDIR=/mnt ZC_CELLS=/tmp/cells \
         ZC_REFLINK=/mnt/reflink ZC_BTRFS=/mnt/btrfs ZC_DAX=/mnt/dax";
     let tests = tests.iter().map(|(name, path)| place(path, &format!("test-{name}")));
-    Ok(Guest {
-        binaries: programs.into_iter().chain(tests).collect::<Result<_>>()?,
+    let mut guest = Guest {
+        binaries: ours.into_iter().chain(tests).collect::<Result<_>>()?,
         // Half of it may hold the files.
         memory_mib: 1280,
         // With two emulated processors guests hung more often; why is not known.
         cpus: 1,
-        disk_mib: Some(128),
+        disk_mib: Some(384),
         more_disks: true,
         bounces: series == BOUNCING,
         icount: env::var_os(COUNTING).is_some(),
         timeout: Duration::from_secs(1500),
         echo: true,
         ..Guest::new(format!("{environment}\n{command}"))
-    })
+    };
+    programs::add(&mut guest, &built.folder)?;
+    Ok(guest)
 }
 
 /// The command that runs some cases by kprobes, if it is this kernel's turn; what it
