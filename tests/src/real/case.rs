@@ -191,6 +191,12 @@ pub static CASES: &[Case] = &[
         ..COPIES
     },
     Case {
+        name: "reflink-cp",
+        command: "cp file copy",
+        because: "on xfs and btrfs `FICLONE` has both files share their blocks",
+        ..PLAIN
+    },
+    Case {
         name: "cp-read-write",
         command: "cp --reflink=never --sparse=never file copy",
         copied: &[READ, WRITTEN],

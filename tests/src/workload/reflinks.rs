@@ -14,8 +14,10 @@ const NEEDS: &str = "a file system that shares blocks of at most 4096 bytes: xfs
 /// Nothing is copied, which the call does not tell.
 pub(super) const COPY_FILE_RANGE: Case =
     Case::new("reflink-copy-file-range", input, range, |params| {
+        // The whole file is cloned first.
+        let expected = Expected::default().links("other", params);
         let params = &blocks(params);
-        Expected::default()
+        expected
             .moves("copy_file_range", "file", params)
             .leaves_to_probes("copy_file_range", "file", params)
             .links("copy_file_range", params)
@@ -24,7 +26,8 @@ pub(super) const COPY_FILE_RANGE: Case =
 
 /// A clone returns no count of bytes: it is no transfer.
 pub(super) const CLONE: Case =
-    Case::new("reflink-clone-range", input, clone, |_| Expected::default()).needs(NEEDS);
+    Case::new("reflink-clone-range", input, clone, |p| Expected::default().links("other", p))
+        .needs(NEEDS);
 
 fn range(params: &Params) -> Result<()> {
     let file = open_data(params)?;

@@ -199,14 +199,14 @@ impl Relay {
         Self { into: by([Route::Read, Route::Recv]), out: by([Route::Write, Route::Send]) }
     }
 
-    /// How far the two may differ: headers, and what the loader reads.
+    /// How far the two may differ: headers, and what a program reads to start.
     fn is_even(self) -> bool {
-        self.into.abs_diff(self.out) <= self.into.max(self.out) / 50
+        self.into.abs_diff(self.out) <= self.into.max(self.out) / 10
     }
 
     /// Whether one is next to nothing beside the other.
     fn is_one_way(self) -> bool {
-        self.into.min(self.out) <= self.into.max(self.out) / 50
+        self.into.min(self.out) <= self.into.max(self.out) / 20
     }
 
     fn unchanged(self) -> u64 {

@@ -316,7 +316,7 @@ pub(super) static COPYING: &[Probe] = &[
     copying(
         "reflink",
         "bytes of files that share their blocks instead of copying them",
-        &[CopyFileRange],
+        &[CopyFileRange, Other],
         &[Hook { at_least: 6, ..returns("generic_remap_file_range_prep", &[]) }],
     ),
     copying(

@@ -74,7 +74,7 @@ fn count(context: Context, slot: *mut Slot, number: u32, registers: *const pt_re
         // What a ring's requests copy is told by their completions.
         let ring = copies::route_of(number) == Route::IoUring as u8;
         let stacks = Stacks::of_return(context, || charge::evidence(slot));
-        settle(flow, bytes, ring, stacks.0);
+        settle(flow, bytes, ring, returned == 0, stacks.0);
     }
 }
 
@@ -83,10 +83,11 @@ const NO_FLOW: u64 = POSITIONS as u64 - 1;
 
 /// Charges what a call did that moved `bytes` by the flow at a position, or none. Verified
 /// by itself: within the program it would be verified once for each way to get there,
-/// which are too many. `stacks` are those it returns to.
+/// which are too many. `quiet` if it succeeded and told of no bytes; `stacks` are those it
+/// returns to.
 #[inline(never)]
 #[unsafe(export_name = "settle_call")]
-fn settle(flow: u64, bytes: u64, ring: bool, stacks: u64) -> u64 {
+fn settle(flow: u64, bytes: u64, ring: bool, quiet: bool, stacks: u64) -> u64 {
     let Some(slot) = threads::running() else { return 0 };
     let mut evidence = charge::take_evidence(slot);
     let sizes = checked::take(slot);
@@ -95,6 +96,9 @@ fn settle(flow: u64, bytes: u64, ring: bool, stacks: u64) -> u64 {
     }
     if flow != NO_FLOW {
         charge::call(slot, flow as u8, bytes, evidence, Stacks(stacks));
+    } else if quiet && !ring {
+        // A clone of a file (FICLONE) is an ioctl, whose result is no count.
+        charge::add(slot, Counter::references(Route::Other), evidence.linked);
     }
     0
 }
