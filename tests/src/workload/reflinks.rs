@@ -25,9 +25,10 @@ pub(super) const COPY_FILE_RANGE: Case =
     .needs(NEEDS);
 
 /// A clone returns no count of bytes: it is no transfer.
-pub(super) const CLONE: Case =
-    Case::new("reflink-clone-range", input, clone, |p| Expected::default().links("other", p))
-        .needs(NEEDS);
+pub(super) const CLONE: Case = Case::new("reflink-clone-range", input, clone, |params| {
+    Expected::default().links("other", &blocks(params))
+})
+.needs(NEEDS);
 
 fn range(params: &Params) -> Result<()> {
     let file = open_data(params)?;
