@@ -43,9 +43,14 @@ const LOCKED_DOWN: &str = "lockdown";
 const LOCK_DOWN: &str = "mount -t securityfs security /sys/kernel/security\n\
                          echo confidentiality >/sys/kernel/security/lockdown";
 
-/// A test that starts zc anew for each of its cases, which takes emulated machines long, and
-/// the kernels that it is run on.
-const SLOW: (&str, &[&str]) = ("programs", &["6.1", "6.12", "7.3"]);
+/// Tests that start zc anew for each of their cases, which takes emulated machines long, and
+/// the kernels that they are run on.
+const SLOW: &[(&str, &[&str])] = &[
+    ("paths", &["6.1", "6.12", "7.3"]),
+    ("programs", &["6.1", "6.12"]),
+    ("sites", &["5.10", "6.12", "7.3"]),
+    ("verify", &["5.10", "6.12", "7.3"]),
+];
 
 /// Cases of the oracle that are run by kprobes as well, on one kernel: on stock ones zc
 /// does without.
@@ -237,7 +242,8 @@ fn guest(built: &Built, series: &str, command: Option<&str>) -> Result<Guest> {
             let only = if name == "oracle" { "300007" } else { "" };
             format!("test-{name} --test-threads=1 {only} || code=1")
         };
-        let is_its_turn = |name: &str| name != SLOW.0 || SLOW.1.contains(&series);
+        let is_its_turn =
+            |name: &str| SLOW.iter().all(|(slow, on)| *slow != name || on.contains(&series));
         let open = tests.iter().filter(|(name, _)| name != LOCKED_DOWN && is_its_turn(name));
         let open: Vec<_> = open.map(|(name, _)| run(name)).collect();
         let (open, last) = (open.join("\n"), run(LOCKED_DOWN));
@@ -258,7 +264,7 @@ fn guest(built: &Built, series: &str, command: Option<&str>) -> Result<Guest> {
         more_disks: true,
         bounces: series == BOUNCING,
         icount: env::var_os(COUNTING).is_some(),
-        timeout: Duration::from_secs(1500),
+        timeout: Duration::from_secs(2100),
         echo: true,
         ..Guest::new(format!("{environment}\n{command}"))
     };
