@@ -5,7 +5,7 @@ mod target;
 use std::{fs, io::Write as _, path::Path, process::ExitCode, time::Instant};
 
 use anyhow::{Context as _, Result, anyhow};
-use zc_common::flow::Route;
+use zc_common::{counter::Counter, flow::Route, syscall::Class};
 
 use self::target::{Target, Watched};
 use super::{
@@ -129,7 +129,9 @@ fn evidence(
     let traffic = traffic::of(&account.delta);
     let coverage = covered(books, &traffic)?;
     let mut blind: Vec<_> = watched.failure().into_iter().collect();
-    blind.extend(books.kernel.attachments.iter().filter_map(unseen));
+    let rings = watched.ring || account.delta[Counter::syscalls(Class::IoUring)] > 0;
+    let needed = |attachment: &&Attachment| rings || attachment.probe.name != RINGS;
+    blind.extend(books.kernel.attachments.iter().filter(needed).filter_map(unseen));
     if audit.is_some_and(|audit| audit.verdict == Verdict::Differs.name()) {
         blind.push(
             "breakpoints in the kernel's copy functions contradict what was measured; see zc \
@@ -139,6 +141,9 @@ fn evidence(
     }
     Ok(Evidence { traffic, coverage, lost: account.lost, blind })
 }
+
+/// The probe of an io_uring's completions, without which a target that has none is seen well.
+const RINGS: &str = "io_uring";
 
 /// Why nothing can be told if a probe is down that sees what is moved.
 fn unseen(attachment: &Attachment) -> Option<String> {

@@ -45,12 +45,14 @@ pub(super) struct Watched {
     pub(super) was_ended: bool,
     /// Whether one of the programs is written in Go.
     pub(super) go: bool,
+    /// Whether one of the processes held an io_uring when it was first looked at.
+    pub(super) ring: bool,
     /// Where their functions are; empty unless stacks are kept.
     pub(super) symbols: Symbols,
     /// Whether stacks are kept.
     stacks: bool,
-    /// Processes whose program was looked at.
-    looked_at: BTreeSet<u32>,
+    /// Processes, and the programs of theirs that were looked at.
+    looked_at: BTreeSet<(u32, PathBuf)>,
 }
 
 impl Target {
@@ -203,14 +205,16 @@ fn status_of(status: ExitStatus) -> Status {
 }
 
 impl Watched {
-    /// Looks at the programs of processes that are new.
+    /// Looks at processes, and at programs that are new.
     fn look(&mut self, pids: &[u32]) {
         for pid in pids {
             if self.stacks {
                 self.symbols.remember(*pid);
             }
-            if !self.go && self.looked_at.insert(*pid) {
-                self.go = program::is_go(*pid);
+            let Some(program) = program::of(*pid) else { continue };
+            if self.looked_at.insert((*pid, program)) {
+                self.go |= program::is_go(*pid);
+                self.ring |= program::holds_ring(*pid);
             }
         }
     }
