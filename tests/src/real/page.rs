@@ -10,7 +10,7 @@ const HEAD: &str = "\
 Generated from `tests/src/real/case.rs` by `cargo test -p zc-tests`; do not edit.
 
 Each row is a program of Debian's packages, judged by `zc verify POLICY -- COMMAND`.
-`cargo xtask test` runs every row, on this kernel and on stock ones (6.1, 6.12, 7.3), and fails
+`cargo xtask test` runs every row, on this kernel and on a stock one (6.12), and fails
 where a program does something else: the file arrives as it was, copies per byte and each kind
 of copy are those below to 1 % of the file, and verdict and reason are these. Where copies are
 only inferred, the verdict without `--allow-inferred` must be `cannot_tell`. Where zc says that

@@ -131,7 +131,7 @@ impl Target {
             if left.is_some_and(|left| left.is_zero()) && !watched.was_ended {
                 let Some(child) = &child else { break };
                 watched.was_ended = true;
-                end(child);
+                send(child, Signal::TERM);
             }
             let pause = left.filter(|left| !left.is_zero()).map_or(step, |left| left.min(step));
             step = STEP.min(step * 2);
@@ -141,13 +141,16 @@ impl Target {
                     break;
                 }
                 () = tokio::time::sleep(pause) => {}
-                signal = requested.as_mut(), if !asked => {
-                    asked = true;
+                signal = requested.as_mut() => {
                     let Some(child) = &child else { break };
-                    // SIGINT from a terminal has reached it already.
-                    if signal == "SIGTERM" {
-                        end(child);
+                    if asked {
+                        send(child, Signal::KILL);
+                    } else if signal == "SIGTERM" {
+                        send(child, Signal::TERM);
                     }
+                    // SIGINT from a terminal has reached it already: twice is enough.
+                    asked = true;
+                    requested.set(Shutdown::new()?.requested());
                 }
             }
             if let Self::Process { pid, .. } = self
@@ -192,11 +195,11 @@ async fn exited(child: &mut Option<Child>) -> Result<ExitStatus> {
     }
 }
 
-/// Asks a command to end. It may have done so.
-fn end(child: &Child) {
+/// Sends a command a signal. It may have ended.
+fn send(child: &Child, signal: Signal) {
     let id = child.id().and_then(|id| i32::try_from(id).ok()).and_then(Pid::from_raw);
     if let Some(id) = id {
-        let _ = kill_process(id, Signal::TERM);
+        let _ = kill_process(id, signal);
     }
 }
 
