@@ -1,7 +1,6 @@
 //! Who is judged: a command that is run, or processes that run already.
 
 use std::{
-    collections::BTreeSet,
     ffi::{OsStr, OsString},
     os::unix::process::ExitStatusExt as _,
     path::PathBuf,
@@ -13,11 +12,12 @@ use anyhow::{Context as _, Result, bail};
 use rustix::process::{Pid, Signal, kill_process, set_child_subreaper};
 use tokio::process::{Child, Command};
 
+use super::watched::Watched;
 use crate::{
     cli::Verify,
     command::books::Books,
     engine::tree::Root,
-    host::{self, cgroup, program, symbols::Symbols},
+    host::{self, cgroup},
     shutdown::Shutdown,
     view::verify::Status,
 };
@@ -34,25 +34,6 @@ pub(super) enum Target {
     Process { pid: u32, alone: bool },
     /// All of a cgroup; `unit` if it was named by that.
     Cgroup { directory: PathBuf, unit: Option<String> },
-}
-
-/// What was learned while it was watched.
-#[derive(Default)]
-pub(super) struct Watched {
-    /// How the command ended.
-    pub(super) status: Option<Status>,
-    /// Whether zc ended it, as its time was over.
-    pub(super) was_ended: bool,
-    /// Whether one of the programs is written in Go.
-    pub(super) go: bool,
-    /// Whether one of the processes held an io_uring when it was first looked at.
-    pub(super) ring: bool,
-    /// Where their functions are; empty unless stacks are kept.
-    pub(super) symbols: Symbols,
-    /// Whether stacks are kept.
-    stacks: bool,
-    /// Processes, and the programs of theirs that were looked at.
-    looked_at: BTreeSet<(u32, PathBuf)>,
 }
 
 impl Target {
@@ -123,7 +104,7 @@ impl Target {
         };
         let deadline = duration.map(|duration| Instant::now() + duration);
         let mut requested = std::pin::pin!(shutdown.requested());
-        let mut watched = Watched { stacks, ..Watched::default() };
+        let mut watched = Watched::new(stacks);
         let (mut asked, mut step) = (false, FIRST_STEP);
         loop {
             watched.look(&books.tree.living_pids());
@@ -205,36 +186,4 @@ fn send(child: &Child, signal: Signal) {
 
 fn status_of(status: ExitStatus) -> Status {
     Status { exit_code: status.code(), signal: status.signal() }
-}
-
-impl Watched {
-    /// Looks at processes, and at programs that are new.
-    fn look(&mut self, pids: &[u32]) {
-        for pid in pids {
-            if self.stacks {
-                self.symbols.remember(*pid);
-            }
-            let Some(program) = program::of(*pid) else { continue };
-            if self.looked_at.insert((*pid, program)) {
-                self.go |= program::is_go(*pid);
-                self.ring |= program::holds_ring(*pid);
-            }
-        }
-    }
-
-    /// Why a command says nothing, if it failed.
-    pub(super) fn failure(&self) -> Option<String> {
-        let status = self.status.filter(|_| !self.was_ended)?;
-        match (status.exit_code, status.signal) {
-            (Some(0), _) => None,
-            (Some(code), _) => Some(format!(
-                "the command failed (status {code}): what it moved is not what it would have; see \
-                 its own output"
-            )),
-            (None, signal) => Some(format!(
-                "the command was ended by signal {}: what it moved is not what it would have",
-                signal.unwrap_or_default()
-            )),
-        }
-    }
 }

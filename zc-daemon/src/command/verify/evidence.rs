@@ -1,0 +1,73 @@
+//! What is known of a target, and how well.
+
+use anyhow::{Result, anyhow};
+use zc_common::{counter::Counter, flow::Route, syscall::Class};
+
+use super::watched::Watched;
+use crate::{
+    command::{
+        books::{Account, Books},
+        coverage::{Found, coverage},
+        self_test,
+    },
+    engine::{
+        audit::Verdict,
+        coverage::Coverage,
+        judgement::Evidence,
+        traffic::{self, Traffic},
+    },
+    kernel::{loader::Attachment, reference::Reference},
+    view::audit::Comparison,
+};
+
+/// What is known of the target, and how well: the self-test tells of the routes that it
+/// used.
+pub(super) fn evidence(
+    books: &mut Books,
+    account: &Account,
+    watched: &Watched,
+    audit: Option<&Comparison>,
+) -> Result<Evidence> {
+    let traffic = traffic::of(&account.delta);
+    let coverage = covered(books, &traffic)?;
+    let mut blind: Vec<_> = watched.failure().into_iter().collect();
+    let rings = watched.ring || account.delta[Counter::syscalls(Class::IoUring)] > 0;
+    let needed = |attachment: &&Attachment| rings || attachment.probe.name != RINGS;
+    blind.extend(books.kernel.attachments.iter().filter(needed).filter_map(unseen));
+    if audit.is_some_and(|audit| audit.verdict == Verdict::Differs.name()) {
+        blind.push(
+            "breakpoints in the kernel's copy functions contradict what was measured; see zc \
+             audit, and please report it"
+                .to_owned(),
+        );
+    }
+    Ok(Evidence { traffic, coverage, lost: account.lost, blind })
+}
+
+/// The probe of an io_uring's completions, without which a target that has none is seen well.
+const RINGS: &str = "io_uring";
+
+/// Why nothing can be told if a probe is down that sees what is moved.
+fn unseen(attachment: &Attachment) -> Option<String> {
+    let Attachment { probe, hook, .. } = attachment;
+    let down = hook.is_none() && !attachment.is_missing() && !probe.sees_copies();
+    (down && probe.name != "page_fault_backing").then(|| {
+        format!("the probe {} is down: {} is unknown; see zc doctor", probe.name, probe.measures)
+    })
+}
+
+/// How well the routes that were used are measured here.
+fn covered(books: &mut Books, traffic: &[Traffic]) -> Result<Vec<(Route, Coverage)>> {
+    let used = |route: Route| traffic.iter().any(|row| row.route == route);
+    let hooked = books.kernel.attachments.iter().any(|a| a.probe.sees_copies() && a.hook.is_some());
+    let found = if hooked {
+        let no_breakpoints = Err(anyhow!("not asked for"));
+        let wanted = |reference: &Reference| reference.parts.iter().any(|part| used(part.route));
+        self_test::run(books, no_breakpoints, wanted)?.1
+    } else {
+        Found::new()
+    };
+    let mut routes = coverage(&books.kernel.attachments, &found);
+    routes.retain(|(route, _)| used(*route));
+    Ok(routes)
+}
