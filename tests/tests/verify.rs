@@ -117,18 +117,23 @@ fn moved_by_pipe(verified: &Verified) -> u64 {
     verified.sum("transferred", "bytes", &[("route", "write"), ("endpoint", "pipe")])
 }
 
-#[test]
-fn a_process_is_watched_to_its_end() {
+/// The verdict on a process that does one case and ends.
+fn judge_process(name: &str, flags: &[&str]) -> Verified {
     let stage = Stage::new().unwrap();
     let verified = complete(|| {
-        let process = waiting(&stage, "pipe");
+        let process = waiting(&stage, name);
         let pid = process.pid().to_string();
-        let flags = [&["--json", "--pid", &pid], as_well_as_can_be()].concat();
+        let flags = [&["--json", "--pid", &pid], flags, as_well_as_can_be()].concat();
         let watching = Watching::start("verify", &flags)?;
         process.finish()?;
         Ok(Verified::from(watching.end()?))
     });
-    let verified = verified.unwrap();
+    verified.unwrap()
+}
+
+#[test]
+fn a_process_is_watched_to_its_end() {
+    let verified = judge_process("pipe", &[]);
     assert_eq!((verified.code, moved_by_pipe(&verified)), (Some(1), BYTES), "{verified:?}");
     assert_eq!(verified.report["target"]["running"], 0, "{verified:?}");
 }
@@ -136,16 +141,7 @@ fn a_process_is_watched_to_its_end() {
 /// The breakpoints count what the ledger does; where there are none, nothing is said.
 #[test]
 fn a_process_is_audited_while_it_is_judged() {
-    let stage = Stage::new().unwrap();
-    let verified = complete(|| {
-        let process = waiting(&stage, "pipe");
-        let pid = process.pid().to_string();
-        let flags = [&["--json", "--audit", "--pid", &pid], as_well_as_can_be()].concat();
-        let watching = Watching::start("verify", &flags)?;
-        process.finish()?;
-        Ok(Verified::from(watching.end()?))
-    });
-    let verified = verified.unwrap();
+    let verified = judge_process("pipe", &["--audit"]);
     if kernel::takes_breakpoints() {
         let audit = &verified.report["audit"];
         assert_eq!((verified.code, moved_by_pipe(&verified)), (Some(1), BYTES), "{verified:?}");
