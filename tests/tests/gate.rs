@@ -51,6 +51,12 @@ fn misuse_is_one_sentence_and_status_2() {
         (&["--policy", "none.toml", "--", "true"], "none.toml cannot be read"),
         (&["--policy", "bad.toml", "--", "true"], "line 2, column 1"),
         (&["--audit", "--", "true"], "cannot be used with"),
+        (&["--unit", "nowhere.service"], "systemctl"),
+        (&["--stacks", "few", "--", "true"], "invalid digit"),
+        (&["--threads", "0", "--", "true"], "0 is not in 1.."),
+        (&["--hooks", "tape", "--", "true"], "possible values: best, kprobes"),
+        (&["--junit", "/nowhere/file", "--", "true"], "cannot write /nowhere/file"),
+        (&["--sarif", "/nowhere/file", "--", "true"], "cannot write /nowhere/file"),
         (&["--", "/nowhere/program"], "cannot run /nowhere/program"),
         (&["--output", "/nowhere/file", "--", "true"], "cannot write /nowhere/file"),
     ];
@@ -80,6 +86,9 @@ fn what_cannot_be_told_is_status_2() {
     assert!(failed.contains("the command failed (status 3)"), "{failed}");
     let killed = unsure(&[], &["sh", "-c", "cat \"$0\"; kill -9 $$", data]);
     assert!(killed.contains("ended by signal 9"), "{killed}");
+    let leaves =
+        unsure(&["--max-copies-per-byte", "1000"], &["sh", "-c", "sleep 60 & cat \"$0\"", data]);
+    assert!(leaves.contains("1 of its processes still run"), "{leaves}");
     // With room for one thread what others did is missed, and said so.
     let generous = ["--threads", "1", "--max-copies-per-byte", "1000"];
     let missed = unsure(&generous, &["sh", "-c", "cat \"$0\" | cat", data]);
@@ -118,7 +127,8 @@ fn reports_can_be_had_in_every_form_at_a_time() {
     assert!(read("zc.xml").contains("<failure"), "{}", read("zc.xml"));
     let sarif: Value = serde_json::from_str(&read("zc.sarif")).unwrap();
     assert_eq!(sarif["runs"][0]["results"][0]["level"], "error");
-    assert!(text(&output.stdout).contains("\n::error title=zc verify::cat data: "));
+    assert!(text(&output.stderr).contains("\n::error title=zc verify::cat data: "));
+    assert_eq!(output.stdout, fs::read(stage.path().join("data")).unwrap());
 }
 
 /// Every command line of `docs/verify.md` that begins with `zc verify`, or has it in a

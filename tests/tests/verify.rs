@@ -8,7 +8,7 @@
 use std::{
     fs,
     path::{Path, PathBuf},
-    process::Command,
+    process::{Command, Stdio},
 };
 
 use rustix::process::Signal;
@@ -83,14 +83,38 @@ fn what_reads_directly_passes() {
 
 /// Forty processes, half of them orphans whose parent has ended before them: none is
 /// missed, nobody else is counted.
+/// A process that sleeps throughout, and whose child does all the work.
+#[test]
+fn children_of_a_process_that_sleeps_are_counted() {
+    let stage = Stage::new().unwrap();
+    let verified = complete(|| {
+        let line = case(&stage, "pipe", 1).join(" ");
+        let script = format!("exec 3<&0; ({line} --wait <&3) & wait");
+        let mut parent = Command::new("sh").args(["-c", &script]).stdin(Stdio::piped()).spawn()?;
+        let pid = parent.id().to_string();
+        let flags = [&["--json", "--pid", &pid], as_well_as_can_be()].concat();
+        let watching = Watching::start("verify", &flags)?;
+        drop(parent.stdin.take());
+        parent.wait()?;
+        Ok(Verified::from(watching.end()?))
+    });
+    let verified = verified.unwrap();
+    assert_eq!((verified.code, moved_by_pipe(&verified)), (Some(1), BYTES), "{verified:?}");
+}
+
 #[test]
 fn every_descendant_is_counted_whoever_takes_it_in() {
     const EACH: u64 = 20;
     let stage = Stage::new().unwrap();
     let line = case(&stage, "pipe", 1).join(" ");
+    let done = stage.path().join("done");
+    fs::create_dir(&done).unwrap();
+    let dir = done.display();
     let script = format!(
-        "i=0; while [ $i -lt {EACH} ]; do {line}; sh -c '{line} & true'; i=$((i+1)); done; \
-         {line} & sleep 3"
+        "i=0; while [ $i -lt {EACH} ]; do {line}; sh -c '({line}; : >{dir}/'$i') & true'; \
+         i=$((i+1)); done; ({line}; : >{dir}/last) & \
+         i=0; while [ $i -lt {EACH} ]; do [ -e {dir}/$i ] && i=$((i+1)) || sleep 0.1; done; \
+         while ! [ -e {dir}/last ]; do sleep 0.1; done"
     );
     let verified = judge(as_well_as_can_be(), &["sh".to_owned(), "-c".to_owned(), script]);
     let moved =

@@ -191,7 +191,7 @@ fn guests(
 const COUNTING: &str = "ZC_VM_ICOUNT";
 
 /// The series whose guests bounce what their disks read and write.
-const BOUNCING: &str = "6.12";
+const BOUNCING: &str = "6.18";
 
 /// The order in which guests boot: so those of two at a time end at about the same time.
 const ORDER: &[&str] = &["6.12", "6.18", "6.1", "7.3", "5.10"];

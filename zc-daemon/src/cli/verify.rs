@@ -32,8 +32,9 @@ pub struct Verify {
         allow_hyphen_values = true
     )]
     pub command: Vec<OsString>,
-    /// How long to watch, such as 10s, 500ms or 2m; a command is then sent SIGTERM, which
-    /// counts as no failure of it [default: until the command or the process ends, or SIGINT].
+    /// How long to watch, such as 10s, 500ms or 2m; a command and what it has become is then
+    /// sent SIGTERM, and 5 s later SIGKILL, which counts as no failure of it [default: until the
+    /// command or the process ends, or SIGINT].
     #[arg(long = "for", value_name = "TIME", value_parser = time)]
     pub duration: Option<Duration>,
     /// What it is held to.
@@ -61,8 +62,8 @@ pub struct Verify {
     /// Write static analysis results (SARIF 2.1.0) too.
     #[arg(long, value_name = "FILE")]
     pub sarif: Option<PathBuf>,
-    /// Print annotations for GitHub Actions too, on standard output [default: if
-    /// GITHUB_ACTIONS is true].
+    /// Print annotations for GitHub Actions too, on standard error [default: if GITHUB_ACTIONS
+    /// is true].
     #[arg(long)]
     pub github: bool,
     /// How to attach.

@@ -10,6 +10,7 @@ use crate::{
         sampler,
         tree::{Root, Tree},
     },
+    host,
     kernel::loader::Kernel,
 };
 
@@ -19,6 +20,7 @@ pub(super) struct Books {
     pub(super) ledger: Ledger,
     pub(super) tree: Tree,
     lost_before: u64,
+    nobody_before: Tally,
 }
 
 /// What the ledger says of the time between start and close.
@@ -26,14 +28,18 @@ pub(super) struct Account {
     pub(super) delta: Tally,
     pub(super) booked: Booked,
     pub(super) lost: u64,
+    /// What was charged to no thread.
+    pub(super) nobody: Tally,
 }
 
 impl Books {
     /// Opens the books of processes; the time that counts begins with `start`. The ledger
-    /// has room for so many groups.
+    /// has room for so many groups. Fails where zc sees other ids than the kernel.
     pub(super) fn open(kernel: Kernel, root: Root, max_groups: usize) -> Result<Self> {
+        host::require_initial_pids()?;
         let (ledger, tree) = (Ledger::new(max_groups), Tree::new(root));
-        let mut books = Self { kernel, ledger, tree, lost_before: 0 };
+        let nobody_before = Tally::default();
+        let mut books = Self { kernel, ledger, tree, lost_before: 0, nobody_before };
         books.pass()?;
         Ok(books)
     }
@@ -54,6 +60,7 @@ impl Books {
     /// Begins the time that counts. A process that has not run yet starts from nothing.
     pub(super) fn start(&mut self) -> Result<()> {
         self.lost_before = self.pass()?;
+        self.nobody_before.clone_from(self.ledger.nobody());
         self.tree.start();
         Ok(())
     }
@@ -62,6 +69,7 @@ impl Books {
     pub(super) fn close(&mut self) -> Result<Account> {
         let lost = self.pass()? - self.lost_before;
         let delta = self.tree.total();
-        Ok(Account { booked: Booked::of(&delta), delta, lost })
+        let nobody = self.ledger.nobody().since(&self.nobody_before);
+        Ok(Account { booked: Booked::of(&delta), delta, lost, nobody })
     }
 }

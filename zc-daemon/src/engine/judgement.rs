@@ -19,6 +19,10 @@ pub struct Evidence {
     pub coverage: Vec<(Route, Coverage)>,
     /// Events known to be missed meanwhile, of whatever process.
     pub lost: u64,
+    /// Bytes that were copied within the kernel meanwhile on nobody's account.
+    pub nobody: u64,
+    /// What of the target may have gone unseen: sentences.
+    pub doubts: Vec<String>,
     /// Why it says nothing of the target at all: sentences.
     pub blind: Vec<String>,
 }
@@ -90,6 +94,8 @@ pub fn judge(evidence: &Evidence, policy: &Policy) -> Judgement {
             broken.push(limit.exceeded(least));
         } else if most > limit.bytes {
             unsure.push(limit.perhaps(least, most));
+        } else if most + evidence.nobody > limit.bytes {
+            unsure.push(limit.somebodys(evidence.nobody));
         }
     }
     if evidence.lost > 0 {
@@ -102,7 +108,7 @@ pub fn judge(evidence: &Evidence, policy: &Policy) -> Judgement {
     if bytes == 0 && broken.is_empty() {
         unsure.push("it moved nothing that is judged: there is nothing to hold to it".to_owned());
     }
-    unsure.extend(evidence.blind.iter().cloned());
+    unsure.extend(evidence.doubts.iter().chain(&evidence.blind).cloned());
     let outcome = match (evidence.blind.is_empty(), broken.is_empty(), unsure.is_empty()) {
         (true, false, _) => Outcome::Broken,
         (true, true, true) => Outcome::Pass,
@@ -191,6 +197,15 @@ fn share_of(share: f64, bytes: u64) -> u64 {
 impl Limit {
     fn exceeded(&self, copied: u64) -> String {
         format!("{} ({copied} bytes) were copied, more than {}", Bytes(copied), self.text)
+    }
+
+    fn somebodys(&self, bytes: u64) -> String {
+        format!(
+            "{} were copied within the kernel on nobody's account (packets on their way, bounce \
+             buffers of devices): if they are its own, that is more than {}",
+            Bytes(bytes),
+            self.text
+        )
     }
 
     fn perhaps(&self, least: u64, most: u64) -> String {
@@ -298,6 +313,20 @@ mod tests {
         // Events that were missed may be its use.
         let lossy = Evidence { lost: 1, ..evidence.clone() };
         assert_eq!(judge(&lossy, &policy(Route::Splice).limited()).outcome, Outcome::CannotTell);
+    }
+
+    /// What may be its own is no pass, and no breach.
+    #[test]
+    fn what_is_nobodys_may_be_its_own() {
+        let mut evidence = evidence(&[row(Route::Sendfile, MIB, [0; 3])], Coverage::Exact);
+        evidence.nobody = 52_428;
+        assert_eq!(judge(&evidence, &Policy::default().limited()).outcome, Outcome::Pass);
+        evidence.nobody += 1;
+        let unsure = judge(&evidence, &Policy::default().limited());
+        assert_eq!(unsure.outcome, Outcome::CannotTell);
+        assert!(unsure.unsure[0].contains("on nobody's account"), "{unsure:?}");
+        evidence = Evidence { nobody: 0, doubts: vec!["some run on".to_owned()], ..evidence };
+        assert_eq!(judge(&evidence, &Policy::default().limited()).outcome, Outcome::CannotTell);
     }
 
     #[test]

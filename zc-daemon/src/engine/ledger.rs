@@ -24,6 +24,8 @@ pub struct Ledger {
     groups: Groups,
     processes: HashMap<ProcessKey, Account>,
     slots: HashMap<u32, Held>,
+    /// What was charged to no thread.
+    nobody: Tally,
     pass: u64,
 }
 
@@ -80,6 +82,7 @@ impl Ledger {
             groups: Groups::new(max_groups),
             processes: HashMap::new(),
             slots: HashMap::new(),
+            nobody: Tally::default(),
             pass: 0,
         }
     }
@@ -105,6 +108,7 @@ impl Ledger {
         held.retired = reading.retired;
         let Some(owner) = &reading.owner else {
             self.groups.book(GroupId::OTHER, &delta);
+            self.nobody.add(&delta);
             return false;
         };
         let account = self.processes.entry(owner.process).or_insert_with(|| Account::new(owner));
@@ -129,6 +133,13 @@ impl Ledger {
     pub fn end(&mut self) {
         let pass = self.pass;
         self.processes.retain(|_, account| account.last_pass == pass);
+    }
+
+    /// What was charged to no thread: copies of packets and for devices that are on nobody's
+    /// account, and what threads did that got no slot.
+    #[must_use]
+    pub fn nobody(&self) -> &Tally {
+        &self.nobody
     }
 
     /// Every process that was seen in the last pass: those that have just ended, too.

@@ -16,8 +16,8 @@ use super::{
 pub enum Root {
     /// The process of this id, alone.
     Process(u32),
-    /// The process of this id, and its descendants.
-    Family(u32),
+    /// The processes of these ids, and their descendants.
+    Family(BTreeSet<u32>),
     /// The children of the process of this id, without itself.
     ChildrenOf(u32),
     /// All processes that were in cgroups of these ids when they started a program, and
@@ -32,6 +32,8 @@ pub enum Root {
 #[derive(Debug)]
 pub struct Tree {
     root: Root,
+    /// Ids of the root whose processes have not run yet.
+    awaited: BTreeSet<u32>,
     members: HashMap<ProcessKey, Member>,
     /// Who was seen not to belong to it.
     outside: HashSet<ProcessKey>,
@@ -62,8 +64,14 @@ impl Tree {
     /// A tree in which nobody was seen yet.
     #[must_use]
     pub fn new(root: Root) -> Self {
+        let awaited = match &root {
+            Root::Process(pid) => [*pid].into(),
+            Root::Family(pids) => pids.clone(),
+            Root::ChildrenOf(_) | Root::Cgroups(..) => BTreeSet::new(),
+        };
         Self {
             root,
+            awaited,
             members: HashMap::new(),
             outside: HashSet::new(),
             ended: HashSet::new(),
@@ -74,9 +82,12 @@ impl Tree {
         }
     }
 
-    /// From here on this is the root.
-    pub fn replant(&mut self, root: Root) {
-        self.root = root;
+    /// These cgroups belong to it, too, and from here on these processes.
+    pub fn extend(&mut self, more: BTreeSet<u64>, now: BTreeSet<u32>) {
+        if let Root::Cgroups(ids, pids) = &mut self.root {
+            ids.extend(more);
+            *pids = now;
+        }
     }
 
     /// Books one pass: everybody who was seen in it.
@@ -110,6 +121,8 @@ impl Tree {
             let known = self.members.len();
             for process in seen {
                 if !self.members.contains_key(&process.key) && self.has(process) {
+                    // Whoever gets its id later is another one.
+                    self.awaited.remove(&process.key.tgid);
                     self.members.insert(process.key, self.member(process));
                     self.count += 1;
                 }
@@ -123,13 +136,14 @@ impl Tree {
     fn has(&self, process: &Seen<'_>) -> bool {
         let Seen { key, parent, .. } = process;
         let child = || self.members.contains_key(parent) || self.ended.contains(parent);
-        // Whoever gets an id later is another one.
-        let first = |pid| key.tgid == pid && self.count == 0;
+        let awaited = || self.awaited.contains(&key.tgid);
         match &self.root {
-            Root::Process(pid) => first(*pid),
-            Root::Family(pid) => first(*pid) || child(),
+            Root::Process(_) => awaited(),
+            Root::Family(_) => awaited() || child(),
             Root::ChildrenOf(pid) => parent.tgid == *pid || child(),
-            Root::Cgroups(ids, pids) => ids.contains(&process.cgroup) || pids.contains(&key.tgid),
+            Root::Cgroups(ids, pids) => {
+                ids.contains(&process.cgroup) || pids.contains(&key.tgid) || child()
+            }
         }
     }
 
@@ -240,7 +254,7 @@ mod tests {
 
     #[test]
     fn a_process_and_its_descendants_count_from_the_start() {
-        let mut tree = Tree::new(Root::Family(7));
+        let mut tree = Tree::new(Root::Family([7].into()));
         // In any order, a grandchild before its parent.
         see(&mut tree, &[(9, 8, 0, 100), (8, 7, 0, 10), (7, 1, 0, 1), (5, 1, 0, 1000)]);
         assert_eq!((tree.count(), total(&tree)), (3, 111));
@@ -276,6 +290,16 @@ mod tests {
         assert_eq!(codes, [("consumed", 1 << 20), ("produced", 1 << 20)]);
     }
 
+    /// A root that sleeps has not been seen yet; its children are known by their ids.
+    #[test]
+    fn children_of_a_root_that_sleeps_count() {
+        let mut tree = Tree::new(Root::Family([7, 8].into()));
+        see(&mut tree, &[(8, 7, 0, 10), (9, 8, 0, 100), (5, 1, 0, 1000)]);
+        assert_eq!(total(&tree), 110);
+        see(&mut tree, &[(7, 1, 0, 1), (8, 7, 0, 10), (9, 8, 0, 100)]);
+        assert_eq!(total(&tree), 111);
+    }
+
     #[test]
     fn who_is_given_the_id_of_the_root_later_is_another_one() {
         let mut tree = Tree::new(Root::Process(7));
@@ -303,7 +327,7 @@ mod tests {
         assert_eq!((tree.count(), total(&tree)), (3, 7));
         see(&mut tree, &[(8, 1, 40, 151), (6, 1, 2, 9)]);
         assert_eq!(total(&tree), 8);
-        tree.replant(Root::Cgroups([40].into(), [6].into()));
+        tree.extend([].into(), [6].into());
         see(&mut tree, &[(8, 1, 40, 151), (6, 1, 2, 19)]);
         see(&mut tree, &[(8, 1, 40, 151), (6, 1, 2, 20)]);
         assert_eq!(total(&tree), 9);

@@ -108,6 +108,54 @@ pub fn is_off_cpu(pid: u32) -> bool {
     fs::read_to_string(format!("/proc/{pid}/syscall")).map_or(true, |text| text != "running\n")
 }
 
+/// A process and all its descendants, as they are now; those that end meanwhile may be
+/// missing, with theirs.
+#[must_use]
+pub fn family_of(pid: u32) -> BTreeSet<u32> {
+    let mut children: HashMap<u32, Vec<u32>> = HashMap::new();
+    for entry in fs::read_dir("/proc").into_iter().flatten().flatten() {
+        let Some(pid) = entry.file_name().to_str().and_then(|name| name.parse().ok()) else {
+            continue;
+        };
+        if let Some(parent) = parent_of(pid) {
+            children.entry(parent).or_default().push(pid);
+        }
+    }
+    let (mut family, mut left) = (BTreeSet::new(), vec![pid]);
+    while let Some(pid) = left.pop() {
+        if family.insert(pid) {
+            left.extend(children.remove(&pid).unwrap_or_default());
+        }
+    }
+    family
+}
+
+/// The fourth field of `/proc/PID/stat`, counted from behind the name.
+fn parent_of(pid: u32) -> Option<u32> {
+    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+    let (_, rest) = stat.rsplit_once(") ")?;
+    rest.split(' ').nth(1)?.parse().ok()
+}
+
+/// Fails in a pid namespace of its own, where ids are not those that the kernel's programs
+/// see.
+///
+/// # Errors
+///
+/// If it is so.
+pub fn require_initial_pids() -> Result<()> {
+    /// `PROC_PID_INIT_INO` (`include/linux/proc_ns.h`, 5.10 to 7.3).
+    const INITIAL: &str = "pid:[4026531836]";
+    let namespace = fs::read_link("/proc/self/ns/pid").context("zc needs /proc to be mounted")?;
+    if namespace.as_os_str() != INITIAL {
+        bail!(
+            "zc runs in a pid namespace of its own (a container), where ids of processes are not \
+             those of the machine; start it in the machine's (docker run --pid=host, hostPID: true)"
+        );
+    }
+    Ok(())
+}
+
 /// The addresses of those of the kernel's own functions that it has, by name.
 ///
 /// # Errors

@@ -1,7 +1,7 @@
 //! Runs paths one by one, and makes a row of each.
 
 use anyhow::{Context as _, Result, ensure};
-use zc_common::counter::Tally;
+use zc_common::{counter::Tally, flow::Route};
 
 use super::{
     super::{
@@ -71,8 +71,11 @@ impl Runner {
 
     /// Runs a path; why it could not be run, if that is so.
     fn counted(&mut self, path: &Path) -> Result<Result<Counted, String>> {
+        // What is copied into the socket is in one piece, whatever the device takes.
+        let matters = path.peer != Peer::Sink || path.textbook.cpu == 0;
         if sends(path)
             && let Err(why) = self.network.set_scatter_gather(path.peer == Peer::Sink)
+            && matters
         {
             return Ok(Err(format!("{why:#}")));
         }
@@ -127,10 +130,13 @@ impl Runner {
         let attachments = &self.books.kernel.attachments;
         let is_up = |name| attachments.iter().any(|a| a.probe.name == name && a.hook.is_some());
         let measured: Vec<_> = measured(attachments).collect();
+        let copies = path.routes.iter().all(|route| measured.contains(route));
+        // Of a ring nothing is inferred without its completions.
+        let rings = !path.routes.contains(&Route::IoUring) || is_up("io_uring");
         Sight {
             calls: is_up("syscalls"),
-            transfers: is_up("transfers"),
-            copies: path.routes.iter().all(|route| measured.contains(route)),
+            transfers: is_up("transfers") && (rings || copies),
+            copies,
             hidden: path.peer == Peer::SinkWithoutScatterGather,
             disk: self.place.has_device,
             net: self.network.has_device() && sends(path),

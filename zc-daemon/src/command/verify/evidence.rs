@@ -1,13 +1,17 @@
 //! What is known of a target, and how well.
 
 use anyhow::{Result, anyhow};
-use zc_common::{counter::Counter, flow::Route, syscall::Class};
+use zc_common::{
+    counter::{Counter, Tally},
+    flow::{Direction, Route},
+    syscall::Class,
+};
 
 use super::watched::Watched;
 use crate::{
     command::{
         books::{Account, Books},
-        coverage::{Found, coverage},
+        coverage::{Found, coverage, measured},
         self_test,
     },
     engine::{
@@ -26,6 +30,7 @@ pub(super) fn evidence(
     books: &mut Books,
     account: &Account,
     watched: &Watched,
+    running: usize,
     audit: Option<&Comparison>,
 ) -> Result<Evidence> {
     let traffic = traffic::of(&account.delta);
@@ -41,7 +46,31 @@ pub(super) fn evidence(
                 .to_owned(),
         );
     }
-    Ok(Evidence { traffic, coverage, lost: account.lost, blind })
+    let doubts = doubts(books, account, watched, running);
+    let nobody = copied_for_nobody(&account.nobody);
+    Ok(Evidence { traffic, coverage, lost: account.lost, nobody, doubts, blind })
+}
+
+/// Bytes copied within the kernel on nobody's account.
+fn copied_for_nobody(tally: &Tally) -> u64 {
+    let copied = |route: &Route| tally[Counter::measured(*route, Direction::InKernel).0];
+    Route::ALL.iter().map(copied).sum()
+}
+
+/// What of the target may have gone unseen.
+fn doubts(books: &Books, account: &Account, watched: &Watched, running: usize) -> Vec<String> {
+    let mut doubts = Vec::new();
+    if watched.status.is_some() && !watched.was_ended && running > 0 {
+        doubts.push(format!(
+            "{running} of its processes still run, and what they do from here on is not seen; have \
+             the command wait for them, or judge it for a time (--for)"
+        ));
+    }
+    let aio = account.delta[Counter::syscalls(Class::Aio)] > 0;
+    if aio && measured(&books.kernel.attachments).all(|route| route != Route::Aio) {
+        doubts.push("it uses Linux AIO (io_submit), whose copies are not seen here".to_owned());
+    }
+    doubts
 }
 
 /// The probe of an io_uring's completions, without which a target that has none is seen well.

@@ -5,9 +5,17 @@ mod outputs;
 mod target;
 mod watched;
 
-use std::{fs, process::ExitCode, time::Instant};
+use std::{
+    fs,
+    process::ExitCode,
+    time::{Duration, Instant},
+};
 
 use anyhow::{Context as _, Result, anyhow};
+use zc_common::{
+    counter::Tally,
+    flow::{Endpoint, Route},
+};
 
 use self::{evidence::evidence, outputs::Outputs, target::Target, watched::Watched};
 use super::{
@@ -23,7 +31,7 @@ use crate::{
         judgement::{self, Evidence, Judgement, Outcome},
         policy::Policy,
         reason::Reason,
-        summary::Copies,
+        summary::{self, Copies},
     },
     host,
     kernel::capabilities,
@@ -63,7 +71,7 @@ pub async fn run(flags: Verify) -> Result<ExitCode> {
     let reasons = books.tree.reasons();
     let names = books.tree.names().iter().map(String::as_str);
     let hints = hint::of(names, watched.go, &reasons);
-    let evidence = evidence(&mut books, &account, &watched, audit.as_ref())?;
+    let evidence = evidence(&mut books, &account, &watched, who.running, audit.as_ref())?;
     let judgement = judgement::judge(&evidence, &policy);
     let totals = Totals::of(&account.delta, &shown(&books));
     let known =
@@ -99,10 +107,26 @@ async fn observe(flags: &Verify, target: &Target, books: &mut Books) -> Result<O
     }
     let watched = target.watch(books, flags.duration, flags.stacks() > 0, shutdown).await?;
     let seconds = began.elapsed().as_secs_f64();
+    books.pass()?;
+    if passes_on_to_sockets(&books.tree.total()) {
+        tokio::time::sleep(QUEUED).await;
+    }
     let counted = breakpoints.map(|set| set.remove(books)).transpose()?;
     let account = books.close()?;
     let audit = counted.and_then(|counted| counted.compare(&account));
     Ok(Observed { watched, account, audit, seconds })
+}
+
+/// How long bytes may lie in a socket's queue, from which they are copied later for a device
+/// that has no scatter-gather.
+const QUEUED: Duration = Duration::from_millis(500);
+
+/// Whether bytes went into sockets by reference.
+fn passes_on_to_sockets(tally: &Tally) -> bool {
+    let copying = [Route::Write, Route::Send];
+    summary::transferred(tally)
+        .iter()
+        .any(|row| row.endpoint == Endpoint::Socket && !copying.contains(&row.route))
 }
 
 /// The stacks of the target that copied most.

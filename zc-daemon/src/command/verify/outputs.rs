@@ -59,7 +59,7 @@ impl Outputs {
         }
         if self.github {
             // On a line of its own, wherever the command's output ends.
-            put(&mut io::stdout(), &format!("\n{}", report.github()))?;
+            put(&mut io::stderr(), &format!("\n{}", report.github()))?;
         }
         Ok(())
     }

@@ -69,7 +69,7 @@ impl Target {
         match self {
             Self::Command(_) => Root::ChildrenOf(std::process::id()),
             Self::Process { pid, alone: true } => Root::Process(*pid),
-            Self::Process { pid, alone: false } => Root::Family(*pid),
+            Self::Process { pid, alone: false } => Root::Family(host::family_of(*pid)),
             Self::Cgroup { directory, .. } => {
                 let members = cgroup::members(directory);
                 Root::Cgroups(members.ids, members.pids)
@@ -109,10 +109,12 @@ impl Target {
         loop {
             watched.look(&books.tree.living_pids());
             let left = deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()));
-            if left.is_some_and(|left| left.is_zero()) && !watched.was_ended {
-                let Some(child) = &child else { break };
+            if left.is_some_and(|left| left.is_zero()) {
+                if child.is_none() {
+                    break;
+                }
                 watched.was_ended = true;
-                send(child, Signal::TERM);
+                end(books, deadline);
             }
             let pause = left.filter(|left| !left.is_zero()).map_or(step, |left| left.min(step));
             step = STEP.min(step * 2);
@@ -123,11 +125,13 @@ impl Target {
                 }
                 () = tokio::time::sleep(pause) => {}
                 signal = requested.as_mut() => {
-                    let Some(child) = &child else { break };
+                    if child.is_none() {
+                        break;
+                    }
                     if asked {
-                        send(child, Signal::KILL);
+                        send(books, Signal::KILL);
                     } else if signal == "SIGTERM" {
-                        send(child, Signal::TERM);
+                        send(books, Signal::TERM);
                     }
                     // SIGINT from a terminal has reached it already: twice is enough.
                     asked = true;
@@ -139,10 +143,14 @@ impl Target {
             {
                 break;
             }
-            if matches!(self, Self::Cgroup { .. }) {
-                books.tree.replant(self.root());
+            if let Self::Cgroup { directory, .. } = self {
+                let members = cgroup::members(directory);
+                books.tree.extend(members.ids, members.pids);
             }
             books.pass()?;
+        }
+        if child.is_some() {
+            wind_down(books, &mut watched).await?;
         }
         Ok(watched)
     }
@@ -176,12 +184,37 @@ async fn exited(child: &mut Option<Child>) -> Result<ExitStatus> {
     }
 }
 
-/// Sends a command a signal. It may have ended.
-fn send(child: &Child, signal: Signal) {
-    let id = child.id().and_then(|id| i32::try_from(id).ok()).and_then(Pid::from_raw);
-    if let Some(id) = id {
-        let _ = kill_process(id, signal);
+/// What a command is given to end by itself, once its time is over.
+const GRACE: Duration = Duration::from_secs(5);
+
+/// Ends all that a command has become, whose time was over then; sooner or later by force.
+fn end(books: &Books, deadline: Option<Instant>) {
+    let late = deadline.is_some_and(|deadline| deadline.elapsed() > GRACE);
+    send(books, if late { Signal::KILL } else { Signal::TERM });
+}
+
+/// Sends a signal to all that a command has become. Some may have ended.
+fn send(books: &Books, signal: Signal) {
+    for pid in books.tree.living_pids() {
+        if let Some(pid) = i32::try_from(pid).ok().and_then(Pid::from_raw) {
+            let _ = kill_process(pid, signal);
+        }
     }
+}
+
+/// What a command leaves has this long to end, too.
+const LEFT_BEHIND: Duration = Duration::from_secs(2);
+
+/// Waits for what a command has left.
+async fn wind_down(books: &mut Books, watched: &mut Watched) -> Result<()> {
+    let ended = Instant::now();
+    books.pass()?;
+    while books.tree.living() > 0 && ended.elapsed() < LEFT_BEHIND {
+        watched.look(&books.tree.living_pids());
+        tokio::time::sleep(STEP).await;
+        books.pass()?;
+    }
+    Ok(())
 }
 
 fn status_of(status: ExitStatus) -> Status {
