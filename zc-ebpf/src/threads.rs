@@ -300,12 +300,12 @@ pub fn exec(task: Task, old_pid: u32) {
         return;
     }
     let known = slot != 0 && noted == task.address();
-    let old = if known { slot as u32 } else { 0 };
+    let old = if known { slot as u32 } else { held_under(old_pid, task) };
     if old_pid != task.pid() {
         abandon(task, task.pid(), old);
     }
-    if let Some(held) = SLOTS.get_ptr_mut(if known { old } else { noted_for(task) }) {
-        if known {
+    if let Some(held) = SLOTS.get_ptr_mut(if old != 0 { old } else { noted_for(task) }) {
+        if old != 0 {
             mirror(held, task.mirrored());
         }
         retire(held);
@@ -315,6 +315,23 @@ pub fn exec(task: Task, old_pid: u32) {
         abandon(task, old_pid, 0);
     }
     note(cpu, task, find(task));
+}
+
+/// The slot that `task` holds under an id that it had, where its switch went unseen; 0 if it
+/// holds none.
+#[inline(always)]
+fn held_under(pid: u32, task: Task) -> u32 {
+    if let Some(entry) = SLOT_OF.get_ptr_mut(pid)
+        // SAFETY: as in `find`.
+        && let slot = unsafe { entry.read_volatile() }
+        && let Some(held) = SLOTS.get_ptr_mut(slot)
+        && slot != 0
+        // SAFETY: `held` points into `SLOTS`.
+        && unsafe { (*held).task == task.address() && (*held).thread_start != GONE }
+    {
+        return slot;
+    }
+    0
 }
 
 /// The slot noted under `task`'s id if it is of its process; a number of no slot
