@@ -169,7 +169,10 @@ fn a_process_is_audited_while_it_is_judged() {
     if kernel::takes_breakpoints() {
         let audit = &verified.report["audit"];
         assert_eq!((verified.code, moved_by_pipe(&verified)), (Some(1), BYTES), "{verified:?}");
-        assert!(audit["breakpoint_bytes"].as_u64().unwrap() >= 2 * BYTES, "{verified:?}");
+        // Before 5.14 pipes are copied by functions beyond the four that are watched.
+        let watched = kernel::version() >= (5, 14);
+        let seen = audit["breakpoint_bytes"].as_u64().unwrap() >= 2 * BYTES;
+        assert_eq!(seen, watched, "{verified:?}");
         assert_ne!(audit["verdict"], "differs", "{verified:?}");
     } else {
         assert_eq!(verified.code, Some(2), "{verified:?}");
