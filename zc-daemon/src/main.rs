@@ -46,23 +46,16 @@ fn start(cli: Cli) -> Result<ExitCode> {
             kernel::path::run(&name, &setting)?;
             Ok(ExitCode::SUCCESS)
         }
-        Command::Audit(flags) => {
-            let runtime = tokio::runtime::Builder::new_current_thread()
-                .enable_all()
-                .build()
-                .context("cannot start the runtime")?;
-            runtime.block_on(command::audit::run(flags))
-        }
-        Command::Verify(flags) => {
-            let runtime = tokio::runtime::Builder::new_current_thread()
-                .enable_all()
-                .build()
-                .context("cannot start the runtime")?;
-            runtime.block_on(command::verify::run(*flags))
-        }
+        Command::Audit(flags) => on_this_thread(command::audit::run(flags)),
+        Command::Verify(flags) => on_this_thread(command::verify::run(*flags)),
         Command::Sites(flags) => command::sites::run(&flags),
         Command::Doctor(flags) => command::doctor::run(&flags),
     }
+}
+
+fn on_this_thread(command: impl Future<Output = Result<ExitCode>>) -> Result<ExitCode> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    runtime.context("cannot start the runtime")?.block_on(command)
 }
 
 fn log_to_stderr(cli: &Cli) -> Result<()> {

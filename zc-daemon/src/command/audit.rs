@@ -6,11 +6,12 @@ use std::{
     time::{Duration, Instant},
 };
 
-use anyhow::{Context as _, Result, ensure};
+use anyhow::{Result, ensure};
 
 use super::{
     attach,
     books::{Account, Books},
+    gone, process,
 };
 use crate::{
     cli::{Audit, Watched},
@@ -41,22 +42,17 @@ pub async fn run(flags: Audit) -> Result<ExitCode> {
     capabilities::require()?;
     let shutdown = Shutdown::new()?;
     let pid = flags.pid;
-    let comm = name_of(pid)?;
+    let comm = process(pid, "watch")?;
     let choice = choose(&flags)?;
     let mut books = Books::open(attach(flags.attach)?, Root::Process(pid), 1)?;
-    let threads = || {
-        let threads = host::threads_of(pid)?;
-        ensure!(!threads.is_empty(), gone(pid));
-        Ok(threads)
-    };
-    books.kernel.watch(pid, &choice.watched, threads)?;
+    let breakpoints = Breakpoints::set(&mut books, pid, choice)?;
     books.start()?;
     let began = Instant::now();
-    tracing::info!("zc watches process {pid} by {} breakpoints", choice.watched.len());
+    tracing::info!("zc watches process {pid} by {} breakpoints", breakpoints.choice.watched.len());
     let ended = wait(&mut books, pid, flags.duration, shutdown).await?;
-    let hits = books.kernel.unwatch(pid, &choice.watched)?;
+    let counted = breakpoints.remove(&mut books)?;
     let seconds = began.elapsed().as_secs_f64();
-    let comparison = compare(&hits, &choice, &books.close()?);
+    let comparison = counted.compare(&books.close()?);
     let differs = comparison.as_ref().is_some_and(|c| c.verdict == Verdict::Differs.name());
     let report = Report {
         version: 1,
@@ -65,25 +61,14 @@ pub async fn run(flags: Audit) -> Result<ExitCode> {
         comm,
         ended,
         seconds,
-        functions: hits.iter().map(function).collect(),
-        unwatched: choice.unwatched,
+        functions: counted.hits.iter().map(function).collect(),
+        unwatched: counted.choice.unwatched,
         comparison,
     };
     let text =
         if flags.json { serde_json::to_string_pretty(&report)? + "\n" } else { report.text() };
     std::io::stdout().write_all(text.as_bytes())?;
     Ok(if differs { ExitCode::from(1) } else { ExitCode::SUCCESS })
-}
-
-fn gone(pid: u32) -> String {
-    format!("there is no process {pid}; find one with ps or pgrep")
-}
-
-/// The name of a process that lives.
-fn name_of(pid: u32) -> Result<String> {
-    let (process, comm) = host::process_of(pid).with_context(|| gone(pid))?;
-    ensure!(process == pid, "{pid} is a thread of process {process}: watch that (--pid {process})");
-    Ok(comm)
 }
 
 /// What to watch, as the flags have it.
@@ -122,17 +107,21 @@ async fn wait(
     }
 }
 
-/// Breakpoints on a process that is watched for something else.
+/// Breakpoints on a process.
 pub(super) struct Breakpoints {
     pid: u32,
     choice: Choice,
 }
 
 impl Breakpoints {
-    /// Sets those of payload.
-    pub(super) fn set(books: &mut Books, pid: u32) -> Result<Self> {
-        let choice = super::self_test::breakpoints()?;
-        books.kernel.watch(pid, &choice.watched, || host::threads_of(pid))?;
+    /// Sets them in each of its threads.
+    pub(super) fn set(books: &mut Books, pid: u32, choice: Choice) -> Result<Self> {
+        let threads = || {
+            let threads = host::threads_of(pid)?;
+            ensure!(!threads.is_empty(), gone(pid));
+            Ok(threads)
+        };
+        books.kernel.watch(pid, &choice.watched, threads)?;
         Ok(Self { pid, choice })
     }
 
@@ -150,24 +139,20 @@ pub(super) struct Counted {
 }
 
 impl Counted {
-    /// Held against what the ledger booked meanwhile.
+    /// Held against what the ledger booked meanwhile; none if no payload was watched.
     pub(super) fn compare(&self, account: &Account) -> Option<Comparison> {
-        compare(&self.hits, &self.choice, account)
+        let payload = || self.hits.iter().filter(|hit| hit.function.set == Set::Payload);
+        payload().next()?;
+        let seen = payload().map(|hit| hit.bytes).sum();
+        let Account { booked, lost, .. } = *account;
+        Some(Comparison {
+            breakpoint_bytes: seen,
+            measured_bytes: booked.measured,
+            possible_bytes: booked.possible,
+            lost,
+            verdict: audit::compare(seen, booked, self.choice.unwatched.is_empty()).name(),
+        })
     }
-}
-
-fn compare(hits: &[Hits], choice: &Choice, account: &Account) -> Option<Comparison> {
-    let payload = || hits.iter().filter(|hit| hit.function.set == Set::Payload);
-    payload().next()?;
-    let seen = payload().map(|hit| hit.bytes).sum();
-    let Account { booked, lost, .. } = *account;
-    Some(Comparison {
-        breakpoint_bytes: seen,
-        measured_bytes: booked.measured,
-        possible_bytes: booked.possible,
-        lost,
-        verdict: audit::compare(seen, booked, choice.unwatched.is_empty()).name(),
-    })
 }
 
 fn function(hit: &Hits) -> Function {

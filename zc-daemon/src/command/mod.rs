@@ -19,7 +19,7 @@ use crate::{
         loader::{Attachment, Kernel, Sizes},
     },
 };
-use anyhow::Result;
+use anyhow::{Context as _, Result, ensure};
 
 /// Attaches with maps sized to the machine.
 fn attach(flags: Attach) -> Result<Kernel> {
@@ -39,6 +39,20 @@ fn attach_keeping(sites: u32, flags: Attach) -> Result<Kernel> {
         Hooks::Kprobes => Ladder::Kprobes,
     };
     Kernel::attach(Sizes { threads, pids, sites }, ladder)
+}
+
+/// The name of a process that lives; `verb` is what is wanted of it.
+fn process(pid: u32, verb: &str) -> Result<String> {
+    let (process, comm) = host::process_of(pid).with_context(|| gone(pid))?;
+    ensure!(
+        process == pid,
+        "{pid} is a thread of process {process}: {verb} that (--pid {process})"
+    );
+    Ok(comm)
+}
+
+fn gone(pid: u32) -> String {
+    format!("there is no process {pid}; find one with ps or pgrep")
 }
 
 /// Room for four times as many threads as there are, at least 16384 and no more

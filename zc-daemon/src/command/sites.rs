@@ -7,10 +7,10 @@ use std::{
     time::{Duration, Instant},
 };
 
-use anyhow::{Result, ensure};
+use anyhow::Result;
 use zc_common::site::Known;
 
-use super::attach_keeping;
+use super::{attach_keeping, process};
 use crate::{
     cli,
     engine::{
@@ -39,10 +39,7 @@ const STEP: Duration = Duration::from_millis(50);
 /// If there is no such process, or the kernel refuses the probes.
 pub fn run(flags: &cli::Sites) -> Result<ExitCode> {
     let pid = flags.pid;
-    ensure!(
-        host::process_of(pid).is_some(),
-        "there is no process {pid}; find one with ps or pgrep"
-    );
+    process(pid, "watch")?;
     let mut kernel = attach_keeping(ROOM, flags.attach)?;
     let (mut ledger, mut symbols) = (Ledger::new(1), Symbols::default());
     symbols.remember(pid);

@@ -22,7 +22,7 @@ use super::{
     attach_keeping,
     audit::Breakpoints,
     books::{Account, Books},
-    sites,
+    self_test, sites,
 };
 use crate::{
     cli::{Limits, Verify},
@@ -96,7 +96,7 @@ struct Observed {
 async fn observe(flags: &Verify, target: &Target, books: &mut Books) -> Result<Observed> {
     let shutdown = Shutdown::new()?;
     let breakpoints = match flags.pid.filter(|_| flags.audit) {
-        Some(pid) => Some(Breakpoints::set(books, pid)?),
+        Some(pid) => Some(Breakpoints::set(books, pid, self_test::breakpoints()?)?),
         None => None,
     };
     books.start()?;

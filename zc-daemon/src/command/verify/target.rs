@@ -8,14 +8,14 @@ use std::{
     time::{Duration, Instant},
 };
 
-use anyhow::{Context as _, Result, bail};
+use anyhow::{Context as _, Result};
 use rustix::process::{Pid, Signal, kill_process, set_child_subreaper};
 use tokio::process::{Child, Command};
 
 use super::watched::Watched;
 use crate::{
     cli::Verify,
-    command::books::Books,
+    command::{books::Books, process},
     engine::tree::Root,
     host::{self, cgroup},
     shutdown::Shutdown,
@@ -44,11 +44,7 @@ impl Target {
     /// If there is no such process, cgroup or unit.
     pub(super) fn of(flags: &Verify) -> Result<Self> {
         if let Some(pid) = flags.pid {
-            let (process, _) = host::process_of(pid)
-                .with_context(|| format!("there is no process {pid}; find one with ps or pgrep"))?;
-            if process != pid {
-                bail!("{pid} is a thread of process {process}: verify that (--pid {process})");
-            }
+            process(pid, "verify")?;
             // Breakpoints count what is copied by its own threads.
             return Ok(Self::Process { pid, alone: flags.audit });
         }
