@@ -65,6 +65,9 @@ fn ended(status: Status) -> String {
 /// What moved, by route and endpoint, and what was copied, by route and direction.
 fn table(report: &Report) -> String {
     let totals = &report.totals;
+    if totals.transferred.is_none() {
+        return "\nwhat moved, and what was copied, is unknown: a probe is down\n".to_owned();
+    }
     let mut page =
         format!("\n{:<16} {:<9} {:>16} {:>10}\n", "moved by", "to/from", "bytes", "calls");
     for row in totals.transferred.iter().flatten() {
@@ -94,9 +97,14 @@ fn table(report: &Report) -> String {
 /// What was moved by reference, and what it cost besides.
 fn besides(report: &Report) -> String {
     let totals = &report.totals;
-    let moved = totals.moved.iter().flatten();
-    let moved: Vec<_> = moved.map(|row| format!("{} {}", row.route, Bytes(row.bytes))).collect();
-    let moved = if moved.is_empty() { "nothing".to_owned() } else { moved.join(", ") };
+    let moved = match totals.moved.as_deref() {
+        None => "unknown".to_owned(),
+        Some([]) => "nothing".to_owned(),
+        Some(rows) => {
+            let rows = rows.iter().map(|row| format!("{} {}", row.route, Bytes(row.bytes)));
+            rows.collect::<Vec<_>>().join(", ")
+        }
+    };
     let modes = totals.mode_switches.map_or_else(|| "unknown".to_owned(), |n| n.to_string());
     let (switches, faults) = (&totals.context_switches, &totals.page_faults);
     let coverage: Vec<_> =
@@ -137,7 +145,10 @@ fn paragraph(text: &str, indent: usize) -> String {
 
 #[cfg(test)]
 mod tests {
+    use zc_common::counter::Tally;
+
     use super::{super::tests::report, *};
+    use crate::view::json;
 
     #[test]
     fn the_verdict_comes_first_and_the_remedy_last() {
@@ -160,6 +171,19 @@ mod tests {
         assert!(lines.iter().all(|line| line.chars().count() <= WIDTH), "{page}");
         assert!(report("pass").text().starts_with("zc verify: within the policy: 1.000"));
         assert!(report("cannot_tell").text().contains("\n  unsure: it failed\n"));
+    }
+
+    /// Where nothing was seen there is no table without rows, and nothing is not "nothing".
+    #[test]
+    fn what_is_not_seen_is_unknown() {
+        let mut report = report("cannot_tell");
+        let down = json::Coverage { down: vec!["transfers", "syscalls"], ..Default::default() };
+        report.totals = json::Totals::of(&Tally::default(), &down);
+        let page = report.text();
+        for said in ["what was copied, is unknown", "reference: unknown", "mode switches unknown"] {
+            assert!(page.contains(said), "{page}");
+        }
+        assert!(!page.contains("moved by"), "{page}");
     }
 
     #[test]
