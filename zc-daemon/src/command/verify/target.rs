@@ -98,21 +98,24 @@ impl Target {
             Self::Command(words) => Some(spawn(words)?),
             Self::Process { .. } | Self::Cgroup { .. } => None,
         };
-        let deadline = duration.map(|duration| Instant::now() + duration);
+        let mut deadline = duration.map(|duration| Instant::now() + duration);
         let mut requested = std::pin::pin!(shutdown.requested());
         let mut watched = Watched::new(stacks);
         let (mut asked, mut step) = (false, FIRST_STEP);
         loop {
             watched.look(&books.tree.living_pids());
-            let left = deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()));
-            if left.is_some_and(|left| left.is_zero()) {
+            let now = Instant::now();
+            if deadline.is_some_and(|deadline| deadline <= now) {
                 if child.is_none() {
                     break;
                 }
+                // By force, if it has been asked.
+                send(books, if watched.was_ended { Signal::KILL } else { Signal::TERM });
                 watched.was_ended = true;
-                end(books, deadline);
+                deadline = Some(now + GRACE);
             }
-            let pause = left.filter(|left| !left.is_zero()).map_or(step, |left| left.min(step));
+            let left = deadline.map(|deadline| deadline - now);
+            let pause = left.map_or(step, |left| left.min(step));
             step = STEP.min(step * 2);
             tokio::select! {
                 status = exited(&mut child) => {
@@ -182,12 +185,6 @@ async fn exited(child: &mut Option<Child>) -> Result<ExitStatus> {
 
 /// What a command is given to end by itself, once its time is over.
 const GRACE: Duration = Duration::from_secs(5);
-
-/// Ends all that a command has become, whose time was over then; sooner or later by force.
-fn end(books: &Books, deadline: Option<Instant>) {
-    let late = deadline.is_some_and(|deadline| deadline.elapsed() > GRACE);
-    send(books, if late { Signal::KILL } else { Signal::TERM });
-}
 
 /// Sends a signal to all that a command has become. Some may have ended.
 fn send(books: &Books, signal: Signal) {
