@@ -91,6 +91,14 @@ mod magic {
     ];
 }
 
+/// Whether a file system keeps its files in memory, by its magic number: there is no disk
+/// behind them, and `O_DIRECT` copies.
+#[must_use]
+#[inline(always)]
+pub const fn is_in_memory(magic: u64) -> bool {
+    among(magic, &magic::MEMORY)
+}
+
 /// Whether one of a few numbers is the one; a loop with a constant bound, as
 /// the verifier likes it.
 const fn among(number: u64, list: &[u64]) -> bool {

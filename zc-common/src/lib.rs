@@ -10,7 +10,9 @@
 //! * [`syscall`]: the system call table: class and I/O shape of each number;
 //! * [`slot`]: one thread's place in the `SLOTS` map: who owns it, its tally;
 //! * [`site`]: stacks that copies were made on;
-//! * [`settings`]: the globals that userspace sets before load.
+//! * [`settings`]: the globals that userspace sets before load;
+//! * [`mod@textbook`]: what the table of paths says and the engine judges by, two floors of
+//!   the user half of which neither sees the other.
 //!
 //! The boundary is words: everything the kernel half writes is a `u64`, and the
 //! user half decodes it ([`slot::Reading::decode`]); no Rust enum, `bool` or
@@ -32,3 +34,4 @@ pub mod settings;
 pub mod site;
 pub mod slot;
 pub mod syscall;
+pub mod textbook;

@@ -6,27 +6,13 @@ use zc_common::{
     fallback::Reason,
     flow::Direction,
     syscall::Class,
+    textbook::Textbook,
 };
 
 use super::{
     reason::broken,
     summary::{self, Copies, Quality},
 };
-
-/// What the textbook says: of each byte, and of each request.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Textbook {
-    /// Copies by the CPU.
-    pub cpu: u64,
-    /// Transfers by the disk.
-    pub disk: u64,
-    /// Transfers by the network card.
-    pub net: u64,
-    /// Mode switches, if they are fixed.
-    pub switches: Option<u64>,
-    /// Page faults, if they are fixed.
-    pub faults: Option<u64>,
-}
 
 /// Which probes and devices there are to see a path.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

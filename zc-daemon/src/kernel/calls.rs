@@ -8,7 +8,7 @@ use std::{
 use anyhow::{Context as _, Result, ensure};
 use rustix::{
     io::Errno,
-    net::{RecvAncillaryBuffer, RecvFlags},
+    net::{RecvAncillaryBuffer, RecvFlags, SendFlags},
 };
 
 /// The result of a call of the C library.
@@ -57,6 +57,12 @@ pub(super) fn set_option<T>(
 pub(super) fn allow_zerocopy(socket: &TcpStream) -> Result<()> {
     let on: libc::c_int = 1;
     set_option(socket, libc::SOL_SOCKET, libc::SO_ZEROCOPY, &on).context("no SO_ZEROCOPY")
+}
+
+/// Sends by reference (`MSG_ZEROCOPY`): what changes before it has left may be sent changed.
+pub(super) fn send_by_reference(socket: &TcpStream, bytes: &[u8]) -> rustix::io::Result<usize> {
+    const ZEROCOPY: SendFlags = SendFlags::from_bits_retain(libc::MSG_ZEROCOPY.cast_unsigned());
+    rustix::net::send(socket, bytes, ZEROCOPY)
 }
 
 /// Takes all notices of sends by reference that are complete.

@@ -1,7 +1,8 @@
 //! The edge to the kernel: the only user of `aya`, and of `unsafe`.
 //!
 //! [`hooks`] says what there is to attach, [`ladder`] what by, [`loader`] attaches it,
-//! [`slots`] reads what was charged, [`sites`] at which call sites; [`breakpoints`] and [`watch`] are the same for an audit.
+//! [`slots`] reads what was charged, [`sites`] at which call sites; [`breakpoints`] and
+//! [`watch`] are the same for an audit. [`reference`] and [`path`] move bytes themselves.
 //! The engine sees none of this: it is handed [`zc_common::slot::Reading`]s.
 
 pub mod breakpoints;
@@ -17,6 +18,7 @@ pub mod misses;
 pub mod network;
 pub mod object;
 pub mod path;
+pub mod place;
 pub mod reference;
 mod ring;
 pub mod settings;

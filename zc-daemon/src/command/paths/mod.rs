@@ -15,7 +15,8 @@ use crate::{
     engine::tree::Root,
     kernel::{
         network::Network,
-        path::{PATHS, Path, Place},
+        path::{PATHS, Path},
+        place::Place,
     },
 };
 

@@ -1,7 +1,7 @@
 //! Runs paths one by one, and makes a row of each.
 
 use anyhow::{Context as _, Result, ensure};
-use zc_common::{counter::Tally, flow::Route};
+use zc_common::{counter::Tally, flow::Route, textbook::Textbook};
 
 use super::{
     super::{
@@ -19,7 +19,8 @@ use crate::{
     host,
     kernel::{
         network::Network,
-        path::{self as kernel, Data, NOTHING, Path, Peer, Place, Setting},
+        path::{Data, NOTHING, Path, Peer, Setting},
+        place::Place,
     },
     view::path::{self as view, Report, Row},
 };
@@ -101,13 +102,13 @@ impl Runner {
 
     /// Runs a path, and judges it.
     pub(super) fn row(&mut self, path: &'static Path) -> Result<Row> {
-        let textbook = textbook(path);
+        let textbook = &path.textbook;
         let counted = self.counted(path)?;
         let sight = self.sight(path);
         let row = |verdict, why, counted, zero_copy| Row {
             path: path.name,
             title: path.title,
-            textbook: shown(&textbook),
+            textbook: shown(textbook),
             counted,
             verdict,
             zero_copy,
@@ -117,7 +118,7 @@ impl Runner {
             Err(why) => row("cannot_run", Some(why), None, None),
             Ok(counted) => {
                 let cost = Cost::of(&counted, sight);
-                let verdict = engine::judge(&textbook, &cost, counted.requests, sight);
+                let verdict = engine::judge(textbook, &cost, counted.requests, sight);
                 let (name, why) = (verdict.name(), why(verdict));
                 let zero_copy = cost.cpu().map(|copies| copies < engine::NEAR);
                 row(name, why, Some(self.cells(path, &counted, &cost)), zero_copy)
@@ -194,13 +195,8 @@ fn why(verdict: Verdict) -> Option<String> {
     }
 }
 
-fn textbook(path: &Path) -> engine::Textbook {
-    let kernel::Textbook { cpu, disk, net, switches, faults } = path.textbook;
-    engine::Textbook { cpu, disk, net, switches, faults }
-}
-
-fn shown(textbook: &engine::Textbook) -> view::Textbook {
-    let engine::Textbook { cpu, disk, net, switches, faults } = *textbook;
+fn shown(textbook: &Textbook) -> view::Textbook {
+    let Textbook { cpu, disk, net, switches, faults } = *textbook;
     view::Textbook {
         cpu,
         disk,

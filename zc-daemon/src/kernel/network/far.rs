@@ -10,7 +10,7 @@ use std::{
 use anyhow::{Context as _, Result};
 use rustix::net::RecvFlags;
 
-use crate::kernel::calls::{allow_zerocopy, result, set_option, take_notices};
+use crate::kernel::calls::{allow_zerocopy, send_by_reference, set_option, take_notices};
 
 /// Bytes that are sent when asked for: what the kernel copies into single pages on its way.
 pub(in crate::kernel) const PIECE: usize = 16 << 10;
@@ -53,11 +53,7 @@ pub(super) fn source(listener: TcpListener) -> Result<SocketAddr> {
         peer.set_nodelay(true)?;
         let piece = memmap2::MmapMut::map_anon(PIECE)?;
         while peer.read(&mut [0])? == 1 {
-            let (start, flags) = (piece.as_ptr().cast(), libc::MSG_ZEROCOPY);
-            let socket = std::os::fd::AsRawFd::as_raw_fd(&peer);
-            // SAFETY: the piece is readable, is never written, and outlives the connection.
-            let sent = result(unsafe { libc::send(socket, start, PIECE, flags) });
-            if sent == Err(rustix::io::Errno::NOBUFS) {
+            if send_by_reference(&peer, &piece) == Err(rustix::io::Errno::NOBUFS) {
                 peer.write_all(&piece)?;
             }
             take_notices(&peer);

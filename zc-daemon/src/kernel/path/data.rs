@@ -14,59 +14,10 @@ use rustix::{
 };
 
 use super::CHUNK;
+use crate::kernel::place::Place;
 
 /// As large as ten disks.
 const HOLES: u64 = 1_000_000_000_000;
-
-/// A place for files, and what it is on.
-#[derive(Clone, Debug)]
-pub struct Place {
-    /// Where.
-    pub dir: PathBuf,
-    /// The name of the file system, if it is one that zc knows.
-    pub file_system: &'static str,
-    /// Whether it is on a disk, from which bytes come by DMA.
-    pub has_device: bool,
-}
-
-/// File systems by their magic numbers (include/uapi/linux/magic.h), and whether they are in
-/// memory.
-const FILE_SYSTEMS: &[(u64, &str, bool)] = &[
-    (0xEF53, "ext4", false),
-    (0x5846_5342, "xfs", false),
-    (0x9123_683E, "btrfs", false),
-    (0xF2F5_2010, "f2fs", false),
-    (0x794C_7630, "overlay", false),
-    (0x0102_1994, "tmpfs", true),
-    (0x8584_58F6, "ramfs", true),
-];
-
-impl Place {
-    /// What a folder is on.
-    ///
-    /// # Errors
-    ///
-    /// If there is no such folder.
-    pub fn new(dir: &Path) -> Result<Self> {
-        let about = rustix::fs::statfs(dir)
-            .with_context(|| format!("{} is no folder that files can be in", dir.display()))?;
-        let magic = about.f_type.cast_unsigned();
-        let known = FILE_SYSTEMS.iter().find(|(number, ..)| *number == magic);
-        let (_, file_system, in_memory) = known.copied().unwrap_or((magic, "unknown", false));
-        Ok(Self { dir: dir.to_owned(), file_system, has_device: !in_memory })
-    }
-
-    /// The first of these folders that is on a disk; if none is, the first.
-    ///
-    /// # Errors
-    ///
-    /// If there is none of them.
-    pub fn first_on_a_disk(dirs: &[PathBuf]) -> Result<Self> {
-        let places: Vec<_> = dirs.iter().filter_map(|dir| Self::new(dir).ok()).collect();
-        let best = places.iter().find(|place| place.has_device).or(places.first());
-        best.cloned().context("there is no folder for temporary files; name one by --dir")
-    }
-}
 
 /// The files. They have no name, so that nothing is left behind, however this ends; processes
 /// that are started inherit them.

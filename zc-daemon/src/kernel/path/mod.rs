@@ -15,13 +15,14 @@ mod tcp;
 mod tls;
 
 pub use child::{Setting, run};
-pub use data::{Data, Place};
-use zc_common::flow::Route;
+pub use data::Data;
+use zc_common::{flow::Route, textbook::Textbook};
 
 use super::network::PIECE;
 
 /// Bytes of a request.
 pub const CHUNK: u64 = 64 << 10;
+
 /// One path.
 pub struct Path {
     /// What it is asked for by.
@@ -41,21 +42,6 @@ pub struct Path {
     /// How much a request is.
     pub request: Request,
     set_up: fn(&Setting) -> anyhow::Result<child::Prepared>,
-}
-
-/// What the textbook says of each byte, and of each request.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Textbook {
-    /// How often the CPU copies it.
-    pub cpu: u64,
-    /// How often the disk transfers it, by DMA.
-    pub disk: u64,
-    /// How often the network card does.
-    pub net: u64,
-    /// Mode switches of a request, if that is fixed.
-    pub switches: Option<u64>,
-    /// Page faults of a request, if that is fixed.
-    pub faults: Option<u64>,
 }
 
 /// What a path's requests read.

@@ -1,6 +1,6 @@
 //! Paths from the memory of a process to a socket, and from a socket to it.
 
-use std::{os::fd::AsRawFd as _, slice};
+use std::slice;
 
 use anyhow::{Context as _, Result};
 use memmap2::MmapMut;
@@ -16,7 +16,7 @@ use super::{
     child::{Prepared, Setting},
     tcp,
 };
-use crate::kernel::calls::{all, allow_zerocopy, result, take_notices, whole};
+use crate::kernel::calls::{all, allow_zerocopy, send_by_reference, take_notices, whole};
 
 pub(super) fn vmsplice(setting: &Setting) -> Result<Prepared> {
     let socket = setting.connect()?;
@@ -55,12 +55,7 @@ pub(super) fn msg_zerocopy(setting: &Setting) -> Result<Prepared> {
         }
         all("send", pages.len(), |done| {
             loop {
-                let rest = &pages[done..];
-                let (start, flags) = (rest.as_ptr().cast(), libc::MSG_ZEROCOPY);
-                let socket_number = socket.as_raw_fd();
-                // SAFETY: the memory is never written, and outlives the connection.
-                let sent = unsafe { libc::send(socket_number, start, rest.len(), flags) };
-                match result(sent) {
+                match send_by_reference(&socket, &pages[done..]) {
                     Err(Errno::NOBUFS) => {
                         poll(&mut [PollFd::new(&socket, PollFlags::ERR)], None)?;
                         take_notices(&socket);

@@ -1,6 +1,6 @@
 //! Paths from a file to a socket.
 
-use std::ffi::c_void;
+use std::{ffi::c_void, net::TcpStream};
 
 use anyhow::{Context as _, Result};
 use memmap2::MmapMut;
@@ -49,7 +49,11 @@ pub(super) fn mmap_write(setting: &Setting) -> Result<Prepared> {
 }
 
 pub(super) fn sendfile(setting: &Setting) -> Result<Prepared> {
-    let socket = setting.connect()?;
+    sendfile_to(setting.connect()?)
+}
+
+/// To a connection that is set up already.
+pub(super) fn sendfile_to(socket: TcpStream) -> Result<Prepared> {
     Ok(Prepared::new(Some(socket.try_clone()?), move |ends, number| {
         let mut at = number * CHUNK;
         all("sendfile", SIZE, |done| {

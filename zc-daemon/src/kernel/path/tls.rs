@@ -3,9 +3,11 @@
 
 use anyhow::{Context as _, Result};
 
-use super::CHUNK;
-use super::child::{Prepared, Setting};
-use crate::kernel::calls::{all, set_option};
+use super::{
+    child::{Prepared, Setting},
+    sends,
+};
+use crate::kernel::calls::set_option;
 
 /// Keys of TLS 1.2 by AES-GCM, which are no secret: what is sent is thrown away.
 const KEYS: libc::tls12_crypto_info_aes_gcm_128 = libc::tls12_crypto_info_aes_gcm_128 {
@@ -26,11 +28,5 @@ pub(super) fn sendfile(setting: &Setting) -> Result<Prepared> {
         .context("the kernel has no TLS of its own (modprobe tls)")?;
     set_option(&socket, libc::SOL_TLS, libc::TLS_TX, &KEYS)
         .context("the kernel's TLS does not encrypt by AES-GCM")?;
-    let size = usize::try_from(CHUNK)?;
-    Ok(Prepared::new(Some(socket.try_clone()?), move |ends, number| {
-        let mut at = number * CHUNK;
-        all("sendfile", size, |done| {
-            rustix::fs::sendfile(&socket, &ends.from, Some(&mut at), size - done)
-        })
-    }))
+    sends::sendfile_to(socket)
 }

@@ -3,10 +3,11 @@
 use std::{fs::File, os::unix::fs::FileExt as _, path::PathBuf};
 
 use anyhow::{Context as _, Result, bail};
+use memmap2::MmapMut;
 use rustix::fs::{MemfdFlags, Mode, OFlags};
 
 use super::{BYTES, CHUNK, ROUNDS, whole};
-use crate::kernel::calls::result;
+use crate::kernel::{calls::result, place::Place};
 
 /// An empty memory file.
 fn memory() -> Result<File> {
@@ -31,20 +32,13 @@ pub(super) fn memory_file() -> Result<()> {
     Ok(())
 }
 
-/// File systems in memory: what they take with `O_DIRECT`, if at all, they copy
-/// (`include/uapi/linux/magic.h`).
-const IN_MEMORY: [i64; 2] = [0x0102_1994, 0x8584_58f6];
-
 /// A file without a name, on a disk, opened with `O_DIRECT`.
 fn on_disk() -> Result<File> {
     let places = [PathBuf::from("."), std::env::temp_dir(), PathBuf::from("/var/tmp")];
-    for place in places {
-        let in_memory = |fs: rustix::fs::StatFs| IN_MEMORY.contains(&fs.f_type);
-        if rustix::fs::statfs(&place).is_ok_and(in_memory) {
-            continue;
-        }
+    // In memory what is taken with O_DIRECT, if it is, is copied.
+    for place in places.iter().filter(|dir| Place::new(dir).is_ok_and(|on| on.has_device)) {
         let flags = OFlags::TMPFILE | OFlags::RDWR | OFlags::DIRECT;
-        if let Ok(file) = rustix::fs::open(&place, flags, Mode::RUSR | Mode::WUSR) {
+        if let Ok(file) = rustix::fs::open(place, flags, Mode::RUSR | Mode::WUSR) {
             return Ok(file.into());
         }
     }
@@ -54,21 +48,13 @@ fn on_disk() -> Result<File> {
     )
 }
 
-/// Memory that begins with a page, as `O_DIRECT` wants it.
-fn aligned(memory: &mut [u8]) -> &mut [u8] {
-    let start = memory.as_ptr().align_offset(PAGE);
-    &mut memory[start..start + CHUNK]
-}
-
-const PAGE: usize = 4096;
-
 pub(super) fn direct() -> Result<()> {
     let file = on_disk()?;
-    let mut memory = vec![1; CHUNK + PAGE];
-    let chunk = aligned(&mut memory);
+    // Pages, as direct I/O wants memory aligned.
+    let mut chunk = MmapMut::map_anon(CHUNK)?;
     for at in (0..BYTES).step_by(CHUNK) {
-        file.write_all_at(chunk, at)?;
-        file.read_exact_at(chunk, at)?;
+        file.write_all_at(&chunk, at)?;
+        file.read_exact_at(&mut chunk, at)?;
     }
     Ok(())
 }

@@ -4,17 +4,14 @@ use std::{
     fs::File,
     io::{Read as _, Write as _},
     net::{Ipv4Addr, TcpListener, TcpStream},
-    os::{
-        fd::{AsRawFd as _, OwnedFd},
-        unix::net::UnixStream,
-    },
+    os::{fd::OwnedFd, unix::net::UnixStream},
 };
 
 use anyhow::Result;
 use rustix::net::{RecvFlags, SendFlags};
 
 use super::{CHUNK, ROUNDS, files, whole};
-use crate::kernel::calls::{allow_zerocopy, result};
+use crate::kernel::calls::{allow_zerocopy, send_by_reference};
 
 /// Two ends of a connection over loopback.
 pub(super) fn connected() -> Result<(TcpStream, TcpStream)> {
@@ -68,10 +65,7 @@ pub(super) fn zerocopy() -> Result<()> {
     allow_zerocopy(&near)?;
     let chunk = vec![1_u8; CHUNK];
     for _ in 0..ROUNDS {
-        let start = chunk.as_ptr().cast();
-        // SAFETY: the memory is neither written nor given back before the socket is closed.
-        let sent = unsafe { libc::send(near.as_raw_fd(), start, CHUNK, libc::MSG_ZEROCOPY) };
-        whole("send", result(sent))?;
+        whole("send", send_by_reference(&near, &chunk))?;
         receive(&far)?;
     }
     drop(near);
