@@ -1,4 +1,4 @@
-//! A `zc audit` under test.
+//! A command of zc that watches processes, under test.
 
 use std::{
     io::{BufRead as _, BufReader, Read as _},
@@ -10,7 +10,7 @@ use rustix::process::{Pid, Signal, kill_process};
 
 use crate::programs;
 
-/// A running `zc audit`.
+/// One that runs.
 #[derive(Debug)]
 pub struct Watching {
     child: Child,

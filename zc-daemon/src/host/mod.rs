@@ -1,9 +1,12 @@
 //! The edge to the host: the only reader of `/proc` and `/sys`.
 //!
-//! [`mod@symbols`] names addresses.
+//! [`cgroup`] says who is in one, [`program`] what a process runs, [`mod@symbols`] what an
+//! address is called.
 
 pub mod cgroup;
+mod maps;
 pub mod program;
+pub mod symbols;
 
 use std::{
     collections::{BTreeSet, HashMap},
@@ -13,9 +16,6 @@ use std::{
 };
 
 use anyhow::{Context as _, Result, bail};
-
-mod maps;
-pub mod symbols;
 
 /// How many thread ids there can be.
 ///
