@@ -46,7 +46,7 @@ pub struct Verify {
     #[arg(long, conflicts_with_all = ["command", "cgroup", "unit"])]
     pub audit: bool,
     /// How many of the stacks that copied most to show. To take them costs every process of
-    /// this machine some microseconds a copy; 0 takes none [default: 3 of a command, else 0].
+    /// this machine some 9000 instructions a copy; 0 takes none [default: 3 of a command, else 0].
     #[arg(long, value_name = "COUNT")]
     pub stacks: Option<usize>,
     /// Print JSON.
