@@ -2,7 +2,7 @@
 //!
 //! [`hooks`] says what there is to attach, [`ladder`] what by, [`loader`] attaches it,
 //! [`slots`] reads what was charged, [`sites`] at which call sites; [`breakpoints`] and
-//! [`watch`] are the same for an audit. [`reference`] and [`path`] move bytes themselves.
+//! [`watch`] are the same for an audit. [`mod@reference`] and [`path`] move bytes themselves.
 //! The engine sees none of this: it is handed [`zc_common::slot::Reading`]s.
 
 pub mod breakpoints;
