@@ -18,8 +18,8 @@ names! {
 pub struct CallSite {
     /// The process id in the initial pid namespace, 0 for nobody's.
     pub tgid: u64,
-    /// The numbers of two stacks in the `STACKS` map: the kernel's in the upper half, the
-    /// user's in the lower half.
+    /// The numbers of two stacks in the maps `STACKS` and `MORE_STACKS`: the kernel's in the
+    /// upper half, the user's in the lower half.
     pub stacks: u64,
     /// Positions in [`Route::ALL`], [`Direction::ALL`] and [`Known::ALL`], from the lowest
     /// byte on.
@@ -47,6 +47,8 @@ impl CallSite {
     pub const NO_STACK: u32 = u32::MAX;
     /// A stack that could not be taken.
     pub const LOST_STACK: u32 = u32::MAX - 1;
+    /// Set in the number of a stack that lies in `MORE_STACKS`; no map is as large.
+    pub const IN_MORE_STACKS: u32 = 1 << 31;
     /// The site of bytes for whose own there was no room; made by the user half.
     pub const OVERFLOW: Self = Self { tgid: u64::MAX, stacks: u64::MAX, kind: 0 };
 

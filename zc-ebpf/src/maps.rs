@@ -54,6 +54,11 @@ pub static SITES: HashMap<CallSite, Weight, 1> = HashMap::new();
 #[btf_map]
 pub static STACKS: StackTrace<1> = StackTrace::new();
 
+/// The same for those whose place in `STACKS` another one has taken: the kernel puts a stack
+/// nowhere but where its hash says.
+#[btf_map]
+pub static MORE_STACKS: StackTrace<1> = StackTrace::new();
+
 /// What each CPU keeps to itself, at a direct address (the `.bss` map).
 #[repr(transparent)]
 pub struct PerCpu(UnsafeCell<[CpuState; Slot::MAX_CPUS]>);

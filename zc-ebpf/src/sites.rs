@@ -19,7 +19,7 @@ use zc_common::{
 
 use crate::{
     charge::Evidence,
-    maps::{SITES, STACKS},
+    maps::{MORE_STACKS, SITES, STACKS},
     memory,
     settings::{KEEP_SITES, on},
 };
@@ -55,8 +55,12 @@ const KERNEL: u64 = 0;
 #[inline(always)]
 fn take(context: Context, which: u64) -> u32 {
     // The kernel asks for a context of the program's own type, which this is.
-    let taken = RawTracePointContext::new(context).get_stackid(&STACKS, which);
-    taken.map_or(CallSite::LOST_STACK, |number| number as u32)
+    let context = RawTracePointContext::new(context);
+    if let Ok(number) = context.get_stackid(&STACKS, which) {
+        return number as u32;
+    }
+    let taken = context.get_stackid(&MORE_STACKS, which);
+    taken.map_or(CallSite::LOST_STACK, |number| number as u32 | CallSite::IN_MORE_STACKS)
 }
 
 /// Adds a copy that the running thread makes, and is seen to make.

@@ -235,12 +235,14 @@ impl Loaded {
         loader.override_global(aya_log::LEVEL, &level, true);
         let kept = u32::from(sizes.sites != 0);
         loader.override_global(KEEP_SITES, &kept, true);
+        let ([stacks, more_stacks], [room, more_room]) = (sites::STACKS, sites::room(sizes.sites));
         let mut ebpf = loader
             .map_max_entries("SLOTS", reserved + sizes.threads)
             .map_max_entries("FREE", sizes.threads)
             .map_max_entries("SLOT_OF", sizes.pids)
             .map_max_entries(sites::SITES, sizes.sites.max(1))
-            .map_max_entries(sites::STACKS, sizes.sites.max(1) * sites::STACKS_A_SITE)
+            .map_max_entries(stacks, room)
+            .map_max_entries(more_stacks, more_room)
             .load(object::BYTES)
             .context(
                 "the kernel refused zc's maps (for their size, see --threads; \

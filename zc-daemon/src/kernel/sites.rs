@@ -11,10 +11,15 @@ use super::loader::Kernel;
 
 /// The map of sites.
 pub(super) const SITES: &str = "SITES";
-/// The map of stacks.
-pub(super) const STACKS: &str = "STACKS";
-/// Stacks that there is room for, for each site.
-pub(super) const STACKS_A_SITE: u32 = 2;
+/// The maps of stacks: the first, and that of stacks which find their place there taken.
+pub(super) const STACKS: [&str; 2] = ["STACKS", "MORE_STACKS"];
+
+/// How many stacks each of them has room for, by that for sites. Of N stacks one in
+/// `room / N` finds its place taken, and there are few of those in the second.
+pub(super) const fn room(sites: u32) -> [u32; 2] {
+    let sites = if sites == 0 { 1 } else { sites };
+    [2 * sites, sites.div_ceil(2)]
+}
 
 /// A stack: return addresses, the innermost first.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -64,7 +69,9 @@ impl Kernel {
         let map = |name| self.ebpf.map(name).with_context(|| format!("the object has no {name}"));
         let sites: HashMap<_, [u64; CallSite::WORDS], [u64; 2]> =
             HashMap::try_from(map(SITES)?).context("the object's SITES has an unknown shape")?;
-        let stacks = StackTraceMap::try_from(map(STACKS)?).context("STACKS holds no stacks")?;
+        let stacks = |name| StackTraceMap::try_from(map(name)?).context("it holds no stacks");
+        let [first, second] = STACKS;
+        let stacks = [stacks(first)?, stacks(second)?];
         let mut all = Sites::default();
         for entry in sites.iter() {
             let (key, [bytes, copies]) = entry.context("cannot read the call sites")?;
@@ -99,13 +106,13 @@ pub(super) fn open(ebpf: &mut Ebpf) -> Result<()> {
         .context("the map SITES takes no entry")
 }
 
-fn stack(stacks: &StackTraceMap<&MapData>, number: u32) -> Result<Stack> {
-    match number {
+fn stack(stacks: &[StackTraceMap<&MapData>; 2], number: u32) -> Result<Stack> {
+    let map = match number {
         CallSite::NO_STACK => return Ok(Stack::None),
         CallSite::LOST_STACK => return Ok(Stack::Lost),
-        _ => {}
-    }
-    match stacks.get(&number, 0) {
+        _ => &stacks[usize::from(number & CallSite::IN_MORE_STACKS != 0)],
+    };
+    match map.get(&(number & !CallSite::IN_MORE_STACKS), 0) {
         Ok(trace) => Ok(Stack::Taken(trace.frames().iter().map(|frame| frame.ip).collect())),
         Err(MapError::KeyNotFound) => Ok(Stack::Lost),
         Err(error) => Err(error).context("cannot read a stack"),
