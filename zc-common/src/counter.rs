@@ -203,6 +203,17 @@ impl Tally {
         Self(words)
     }
 
+    /// Its words, in counter order.
+    #[must_use]
+    pub const fn words(&self) -> &[u64; Counter::COUNT] {
+        &self.0
+    }
+
+    /// The same, to be written.
+    pub const fn words_mut(&mut self) -> &mut [u64; Counter::COUNT] {
+        &mut self.0
+    }
+
     /// A tally with only the mirrored counters set: where a slot starts from.
     #[must_use]
     pub fn starting_at(base: [u64; Counter::MIRRORED]) -> Self {

@@ -16,6 +16,7 @@ use zc_common::{
 use super::{
     group::{self, GroupId, Groups},
     snapshot::{Group, Process, Snapshot},
+    sparse::Sparse,
 };
 
 /// Totals of every process that lives and every group that was ever seen.
@@ -24,6 +25,8 @@ pub struct Ledger {
     groups: Groups,
     processes: HashMap<ProcessKey, Account>,
     slots: HashMap<u32, Held>,
+    /// What was charged since the reading before, of the slot that is booked.
+    delta: Sparse,
     /// What was charged to no thread.
     nobody: Tally,
     pass: u64,
@@ -43,7 +46,7 @@ pub struct Seen<'a> {
     /// Whether it has threads still.
     pub lives: bool,
     /// Its total since zc first saw it run.
-    pub tally: &'a Tally,
+    pub tally: &'a Sparse,
 }
 
 /// Passes after which an orphan that stands still is given back.
@@ -57,7 +60,7 @@ struct Account {
     cgroup: u64,
     /// Whether `comm` is from a leader's slot that was live.
     named: bool,
-    tally: Tally,
+    tally: Sparse,
     threads: u32,
     last_pass: u64,
 }
@@ -65,7 +68,7 @@ struct Account {
 /// The last reading of a slot.
 #[derive(Debug)]
 struct Held {
-    tally: Box<Tally>,
+    tally: Sparse,
     retired: bool,
     /// Passes that it has been an orphan and stood still.
     abandoned: u32,
@@ -82,6 +85,7 @@ impl Ledger {
             groups: Groups::new(max_groups),
             processes: HashMap::new(),
             slots: HashMap::new(),
+            delta: Sparse::default(),
             nobody: Tally::default(),
             pass: 0,
         }
@@ -95,20 +99,20 @@ impl Ledger {
     /// Books one reading; true if its slot may be given back.
     pub fn book(&mut self, reading: &Reading) -> bool {
         let held = self.slots.entry(reading.slot).or_insert_with(|| Held {
-            tally: Box::new(Tally::starting_at(reading.base)),
+            tally: Sparse::of(&Tally::starting_at(reading.base)),
             retired: false,
             abandoned: 0,
             group: None,
         });
-        let delta = reading.tally.since(&held.tally);
-        held.tally.as_mut().clone_from(&reading.tally);
+        let delta = &mut self.delta;
+        held.tally.advance(&reading.tally, delta);
         let still = reading.orphan && !reading.retired && delta.is_zero();
         held.abandoned = if still { held.abandoned + 1 } else { 0 };
         let done = held.retired && reading.retired || held.abandoned == GIVEN_UP;
         held.retired = reading.retired;
         let Some(owner) = &reading.owner else {
-            self.groups.book(GroupId::OTHER, &delta);
-            self.nobody.add(&delta);
+            self.groups.book(GroupId::OTHER, delta);
+            delta.add_to(&mut self.nobody);
             return false;
         };
         let account = self.processes.entry(owner.process).or_insert_with(|| Account::new(owner));
@@ -117,11 +121,11 @@ impl Ledger {
             if !reading.retired {
                 held.group = account.renamed_group(owner, &mut self.groups);
             }
-            account.tally.add(&delta);
+            account.tally.add(delta);
             // What was done under a slot's own name stays with that name, but for
             // threads whose process was renamed since.
             let group = held.group.unwrap_or_else(|| self.groups.id(&group::name_of(owner)));
-            self.groups.book(group, &delta);
+            self.groups.book(group, delta);
         }
         if done {
             self.slots.remove(&reading.slot);
@@ -190,7 +194,7 @@ impl Account {
             parent: owner.parent,
             cgroup: owner.cgroup,
             named: false,
-            tally: Tally::default(),
+            tally: Sparse::default(),
             threads: 0,
             last_pass: 0,
         }
@@ -265,7 +269,7 @@ mod tests {
         assert_eq!(pass(&mut ledger, &[reading(3, dd, 160, true)]), [true]);
         assert_eq!(group(&ledger, "dd"), 160);
         // It has ended, but its total can still be asked for, until the next pass.
-        let seen: Vec<_> = ledger.processes().map(|p| (p.lives, p.tally[BYTES])).collect();
+        let seen: Vec<_> = ledger.processes().map(|p| (p.lives, p.tally.whole()[BYTES])).collect();
         assert_eq!(seen, [(false, 160)]);
         assert!(pass(&mut ledger, &[]).is_empty());
         assert!(ledger.snapshot().processes.is_empty());
@@ -296,7 +300,7 @@ mod tests {
         pass(&mut ledger, &readings);
         let snapshot = ledger.snapshot();
         assert_eq!(snapshot.processes.len(), 1);
-        assert_eq!(snapshot.processes[0].tally[BYTES], 20);
+        assert_eq!(snapshot.processes[0].tally.whole()[BYTES], 20);
         assert_eq!((group(&ledger, "old"), group(&ledger, "new")), (10, 20));
     }
 
@@ -311,7 +315,7 @@ mod tests {
         let snapshot = ledger.snapshot();
         assert_eq!(snapshot.processes.len(), 1);
         assert_eq!(snapshot.processes[0].name, "dd");
-        assert_eq!(snapshot.processes[0].tally[BYTES], 230);
+        assert_eq!(snapshot.processes[0].tally.whole()[BYTES], 230);
     }
 
     #[test]

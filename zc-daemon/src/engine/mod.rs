@@ -1,6 +1,6 @@
 //! Arithmetic on readings: no kernel, no clock of its own, no `unsafe`.
 //!
-//! [`ledger`] books deltas to processes and groups; [`summary`] turns a tally
+//! [`ledger`] books deltas to processes and groups, in [`sparse`] tallies; [`summary`] turns a tally
 //! into rows; a [`snapshot`] is every group and process at one instant;
 //! [`sampler`] does one pass whenever asked; [`audit`] holds the books against another
 //! count of the same bytes; [`coverage`] says how well each route is measured; [`site`] sums
@@ -23,6 +23,7 @@ pub mod reason;
 pub mod sampler;
 pub mod site;
 pub mod snapshot;
+pub mod sparse;
 pub mod summary;
 pub mod traffic;
 pub mod tree;

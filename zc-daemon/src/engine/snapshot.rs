@@ -2,6 +2,8 @@
 
 use zc_common::{counter::Tally, slot::ProcessKey};
 
+use super::sparse::Sparse;
+
 /// A group and its total since the daemon started.
 #[derive(Clone, Debug)]
 pub struct Group {
@@ -21,7 +23,7 @@ pub struct Process {
     /// Its threads that have run since the daemon started.
     pub threads: u32,
     /// Its total.
-    pub tally: Tally,
+    pub tally: Sparse,
 }
 
 /// All that the views show.

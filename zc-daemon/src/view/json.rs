@@ -125,7 +125,7 @@ fn row(process: &Process, coverage: &Coverage) -> Row {
         start_ns: process.key.start,
         comm: process.name.clone(),
         threads: process.threads,
-        totals: Totals::of(&process.tally, coverage),
+        totals: Totals::of(&process.tally.whole(), coverage),
     }
 }
 
