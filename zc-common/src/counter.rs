@@ -69,6 +69,8 @@ impl Counter {
     /// The first [`Self::MIRRORED`] counters are copies of words that the
     /// kernel keeps in `task_struct`: switches, then faults.
     pub const MIRRORED: usize = SYSCALLS;
+    /// Those of them that are switches.
+    pub const SWITCHES: usize = FAULTS;
 
     /// Context switches of one type.
     #[must_use]

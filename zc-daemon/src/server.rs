@@ -63,13 +63,17 @@ impl Served {
 
     /// A snapshot taken now.
     async fn now(&self) -> Result<Arc<Snapshot>, Response> {
-        let unavailable =
-            |why: &'static str| (StatusCode::SERVICE_UNAVAILABLE, why).into_response();
-        match timeout(PATIENCE, self.asker.now()).await {
-            Ok(Some(snapshot)) => Ok(snapshot),
-            Ok(None) => Err(unavailable("the reading failed; see the log\n")),
-            Err(_) => Err(unavailable("a reading of all slots took longer than 10 s\n")),
-        }
+        patiently(self.asker.now()).await
+    }
+}
+
+/// What the sampler answers, if it does.
+async fn patiently<T>(answer: impl Future<Output = Option<T>>) -> Result<T, Response> {
+    let unavailable = |why: &'static str| (StatusCode::SERVICE_UNAVAILABLE, why).into_response();
+    match timeout(PATIENCE, answer).await {
+        Ok(Some(answer)) => Ok(answer),
+        Ok(None) => Err(unavailable("the reading failed; see the log\n")),
+        Err(_) => Err(unavailable("a reading of all slots took longer than 10 s\n")),
     }
 }
 
@@ -126,8 +130,8 @@ async fn metrics(State(served): State<Arc<Served>>) -> Result<Response, Response
 }
 
 async fn processes(State(served): State<Arc<Served>>) -> Result<Response, Response> {
-    let snapshot = served.now().await?;
-    Ok(Json(json::processes(&snapshot, &served.coverage)).into_response())
+    let processes = patiently(served.asker.census()).await?;
+    Ok(Json(json::processes(&processes, &served.coverage)).into_response())
 }
 
 /// Ready once a reading has succeeded.

@@ -1,7 +1,7 @@
 //! What the ledger books of some processes in a stretch of time.
 
 use anyhow::Result;
-use zc_common::counter::Tally;
+use zc_common::{counter::Tally, slot::Care};
 
 use crate::{
     engine::{
@@ -52,7 +52,7 @@ impl Books {
     /// One look at the slots; how many events were missed so far. What a process did
     /// that has ended since is kept.
     pub(super) fn pass(&mut self) -> Result<u64> {
-        let snapshot = sampler::pass(&mut self.kernel, &mut self.ledger)?;
+        let snapshot = sampler::pass(&mut self.kernel, &mut self.ledger, Care::Thorough)?;
         self.tree.see(self.ledger.processes());
         Ok(snapshot.lost.iter().map(|(_, count)| count).sum())
     }

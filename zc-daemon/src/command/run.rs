@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use anyhow::{Context as _, Result, anyhow, bail};
 use tokio::{net::TcpListener, sync::watch};
-use zc_common::slot::Reading;
+use zc_common::slot::{Care, Look};
 
 use super::{
     attach,
@@ -28,9 +28,9 @@ use crate::{
 };
 
 impl Source for Kernel {
-    fn read(&mut self, book: &mut dyn FnMut(&Reading) -> bool) -> Result<()> {
+    fn read(&mut self, care: Care, book: &mut dyn FnMut(Look<'_>) -> bool) -> Result<()> {
         self.flush_log();
-        self.slots.read(book)
+        Kernel::read(self, care, book)
     }
 
     fn capacity(&self) -> u32 {

@@ -10,7 +10,7 @@ use std::collections::HashMap;
 
 use zc_common::{
     counter::Tally,
-    slot::{Owner, ProcessKey, Reading},
+    slot::{Look, Owner, ProcessKey, Reading},
 };
 
 use super::{
@@ -70,6 +70,8 @@ struct Account {
 struct Held {
     tally: Sparse,
     retired: bool,
+    /// Whose it is; none for a CPU's reserved slot.
+    process: Option<ProcessKey>,
     /// Passes that it has been an orphan and stood still.
     abandoned: u32,
     /// The group it was booked to while its process went by another name than
@@ -96,11 +98,31 @@ impl Ledger {
         self.pass += 1;
     }
 
+    /// Books what a look at a slot shows; true if the slot may be given back.
+    pub fn look(&mut self, look: Look<'_>) -> bool {
+        match look {
+            Look::Read(reading) => self.book(reading),
+            Look::Still(slot) => {
+                self.stays(slot);
+                false
+            }
+        }
+    }
+
+    /// Notes that the owner of a slot lives, and did nothing since it was booked.
+    fn stays(&mut self, slot: u32) {
+        let process = self.slots.get(&slot).and_then(|held| held.process);
+        if let Some(account) = process.and_then(|key| self.processes.get_mut(&key)) {
+            account.count(false, self.pass);
+        }
+    }
+
     /// Books one reading; true if its slot may be given back.
     pub fn book(&mut self, reading: &Reading) -> bool {
         let held = self.slots.entry(reading.slot).or_insert_with(|| Held {
             tally: Sparse::of(&Tally::starting_at(reading.base)),
             retired: false,
+            process: reading.owner.map(|owner| owner.process),
             abandoned: 0,
             group: None,
         });
@@ -158,17 +180,27 @@ impl Ledger {
         })
     }
 
-    /// All totals as they stand.
+    /// All totals of groups as they stand.
     #[must_use]
     pub fn snapshot(&self) -> Snapshot {
         let groups = self
             .groups
             .iter()
             .map(|(name, tally)| Group { name: name.clone(), tally: tally.clone() });
+        Snapshot {
+            groups: groups.collect(),
+            processes: self.living().count(),
+            threads: self.slots.len(),
+            group_overflow: self.groups.overflowed(),
+            ..Snapshot::default()
+        }
+    }
+
+    /// Every process that lives and has run, by pid.
+    #[must_use]
+    pub fn census(&self) -> Vec<Process> {
         let mut processes: Vec<_> = self
-            .processes
-            .iter()
-            .filter(|(_, account)| account.threads > 0)
+            .living()
             .map(|(key, account)| Process {
                 key: *key,
                 name: group::text(&account.comm),
@@ -177,13 +209,11 @@ impl Ledger {
             })
             .collect();
         processes.sort_unstable_by_key(|process| process.key);
-        Snapshot {
-            groups: groups.collect(),
-            processes,
-            threads: self.slots.len(),
-            group_overflow: self.groups.overflowed(),
-            ..Snapshot::default()
-        }
+        processes
+    }
+
+    fn living(&self) -> impl Iterator<Item = (&ProcessKey, &Account)> {
+        self.processes.iter().filter(|(_, account)| account.threads > 0)
     }
 }
 
@@ -200,14 +230,19 @@ impl Account {
         }
     }
 
-    /// Notes one of its slots: it lives, and if the slot is its leader's, what it
-    /// is called.
-    fn see(&mut self, owner: &Owner, retired: bool, pass: u64) {
+    /// Counts one of its threads.
+    fn count(&mut self, retired: bool, pass: u64) {
         if self.last_pass != pass {
             self.last_pass = pass;
             self.threads = 0;
         }
         self.threads += u32::from(!retired);
+    }
+
+    /// Notes one of its slots: it lives, and if the slot is its leader's, what it
+    /// is called.
+    fn see(&mut self, owner: &Owner, retired: bool, pass: u64) {
+        self.count(retired, pass);
         if !retired && owner.leads() {
             self.comm = owner.comm;
             self.parent = owner.parent;
@@ -272,8 +307,21 @@ mod tests {
         let seen: Vec<_> = ledger.processes().map(|p| (p.lives, p.tally.whole()[BYTES])).collect();
         assert_eq!(seen, [(false, 160)]);
         assert!(pass(&mut ledger, &[]).is_empty());
-        assert!(ledger.snapshot().processes.is_empty());
+        assert_eq!(ledger.snapshot().processes, 0);
         assert_eq!(group(&ledger, "dd"), 160);
+    }
+
+    #[test]
+    fn who_sleeps_lives_and_keeps_its_total() {
+        let mut ledger = Ledger::new(10);
+        pass(&mut ledger, &[reading(3, Some(owner(7, 7, 1, "a")), 100, false)]);
+        ledger.begin();
+        assert!(!ledger.look(Look::Still(3)));
+        ledger.end();
+        let processes = ledger.census();
+        assert_eq!((processes.len(), processes[0].threads), (1, 1));
+        pass(&mut ledger, &[reading(3, Some(owner(7, 7, 1, "a")), 130, false)]);
+        assert_eq!(group(&ledger, "a"), 130);
     }
 
     #[test]
@@ -298,9 +346,9 @@ mod tests {
             reading(4, Some(owner(7, 7, 2, "new")), 20, false),
         ];
         pass(&mut ledger, &readings);
-        let snapshot = ledger.snapshot();
-        assert_eq!(snapshot.processes.len(), 1);
-        assert_eq!(snapshot.processes[0].tally.whole()[BYTES], 20);
+        let processes = ledger.census();
+        assert_eq!((processes.len(), ledger.snapshot().processes), (1, 1));
+        assert_eq!(processes[0].tally.whole()[BYTES], 20);
         assert_eq!((group(&ledger, "old"), group(&ledger, "new")), (10, 20));
     }
 
@@ -312,10 +360,10 @@ mod tests {
         pass(&mut ledger, &[reading(3, sh, 10, false)]);
         pass(&mut ledger, &[reading(4, dd, 200, false), reading(3, sh, 30, true)]);
         assert_eq!((group(&ledger, "sh"), group(&ledger, "dd")), (30, 200));
-        let snapshot = ledger.snapshot();
-        assert_eq!(snapshot.processes.len(), 1);
-        assert_eq!(snapshot.processes[0].name, "dd");
-        assert_eq!(snapshot.processes[0].tally.whole()[BYTES], 230);
+        let processes = ledger.census();
+        assert_eq!((processes.len(), ledger.snapshot().processes), (1, 1));
+        assert_eq!(processes[0].name, "dd");
+        assert_eq!(processes[0].tally.whole()[BYTES], 230);
     }
 
     #[test]
@@ -354,7 +402,7 @@ mod tests {
         }
         assert_eq!(pass(&mut ledger, &[lost]), [true]);
         assert_eq!(group(&ledger, "a"), 10);
-        assert!(ledger.snapshot().processes.is_empty());
+        assert_eq!(ledger.snapshot().processes, 0);
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! Arithmetic on readings: no kernel, no clock of its own, no `unsafe`.
 //!
 //! [`ledger`] books deltas to processes and groups, in [`sparse`] tallies; [`summary`] turns a tally
-//! into rows; a [`snapshot`] is every group and process at one instant;
+//! into rows; a [`snapshot`] is every group at one instant;
 //! [`sampler`] does one pass whenever asked; [`audit`] holds the books against another
 //! count of the same bytes; [`coverage`] says how well each route is measured; [`site`] sums
 //! what was copied by stack; [`path`] holds what a path cost against the textbook.

@@ -1,4 +1,4 @@
-//! Every group and process at one instant.
+//! Every group at one instant; every process, for who asks.
 
 use zc_common::{counter::Tally, slot::ProcessKey};
 
@@ -31,8 +31,8 @@ pub struct Process {
 pub struct Snapshot {
     /// Every group ever seen.
     pub groups: Vec<Group>,
-    /// Every process that lives and has run, by pid.
-    pub processes: Vec<Process>,
+    /// How many processes live and have run.
+    pub processes: usize,
     /// Slots in use.
     pub threads: usize,
     /// Slots there are.

@@ -14,15 +14,14 @@ use aya::{
 use aya_log::EbpfLogger;
 use zc_common::{
     settings::KEEP_SITES,
-    slot::{Lost, Slot},
+    slot::{Care, Look, Lost, Slot},
 };
 
 use super::{
     btf::Btf,
-    cpus,
     hooks::{FAULTS, Place, Probe, probes},
     ladder::{By, Ladder, Program, Rung},
-    misses::{self, Losses},
+    misses::{self, Cpus},
     object,
     settings::Settings,
     sites,
@@ -99,7 +98,7 @@ pub struct Kernel {
     log: Log,
     /// The slots.
     pub slots: Slots,
-    losses: Losses,
+    cpus: Cpus,
     /// What became of each probe, in the table's order.
     pub attachments: Vec<Attachment>,
     /// Whether programs may read kernel memory; if not, every descriptor's
@@ -134,13 +133,23 @@ impl Kernel {
         self.log.flush();
     }
 
+    /// Hands every slot in use to `book` and gives back those it returns `true` for.
+    ///
+    /// # Errors
+    ///
+    /// If the slots cannot be read.
+    pub fn read(&mut self, care: Care, book: impl FnMut(Look<'_>) -> bool) -> Result<()> {
+        let running = self.cpus.read()?.running;
+        self.slots.read(&running, care, book)
+    }
+
     /// What was missed since attach, by reason.
     ///
     /// # Errors
     ///
     /// If the kernel does not tell.
     pub fn lost(&self) -> Result<Vec<(&'static str, u64)>> {
-        let own = self.losses.read()?;
+        let own = self.cpus.read()?.lost;
         let mut lost: Vec<_> =
             Lost::ALL.iter().map(|reason| (reason.name(), own[reason.index()])).collect();
         let (mut recursion, mut recursion_copying, mut recursion_faults) = (0, 0, 0);
@@ -343,8 +352,8 @@ impl Loaded {
         let slot_of = map(&mut self.ebpf, "SLOT_OF")?;
         // Programs yet to be loaded name it by its descriptor: it stays open until then.
         let all_slots = map(&mut self.ebpf, "SLOTS")?;
-        let slots = Slots::new(&all_slots, &slot_of, free, self.reserved)?;
-        let losses = Losses::new(map(&mut self.ebpf, ".bss")?)?;
+        let slots = Slots::new(&all_slots, slot_of, free, self.reserved)?;
+        let cpus = Cpus::new(map(&mut self.ebpf, ".bss")?, self.reserved as usize)?;
         let mut attached = HashSet::new();
         let mut attachments: Vec<Attachment> = Vec::new();
         for probe in probes() {
@@ -355,11 +364,11 @@ impl Loaded {
             };
             attachments.push(attachment);
             if probe.tells_who_runs() {
-                cpus::visit_each();
+                super::cpus::visit_each();
             }
         }
         let Self { ebpf, log, reads_kernel, .. } = self;
-        Ok(Kernel { ebpf, log, slots, losses, attachments, reads_kernel })
+        Ok(Kernel { ebpf, log, slots, cpus, attachments, reads_kernel })
     }
 
     fn attach_probe(

@@ -10,32 +10,45 @@ use zc_common::slot::{CpuState, Lost, Slot};
 const WORDS: usize = CpuState::WORDS * Slot::MAX_CPUS;
 
 /// The `.bss` of the object: one [`CpuState`] a CPU.
-pub struct Losses(Array<MapData, [u64; WORDS]>);
+pub struct Cpus {
+    map: Array<MapData, [u64; WORDS]>,
+    count: usize,
+}
 
-impl Losses {
-    /// Takes the `.bss` map.
+/// What the CPUs have in theirs.
+pub struct Seen {
+    /// The slots of the threads that run.
+    pub running: Vec<u32>,
+    /// Events missed since attach, by reason.
+    pub lost: [u64; Lost::COUNT],
+}
+
+impl Cpus {
+    /// Takes the `.bss` map, of so many CPUs.
     ///
     /// # Errors
     ///
     /// If it has another shape than the one this daemon was built with.
-    pub fn new(bss: aya::maps::Map) -> Result<Self> {
-        Ok(Self(Array::try_from(bss).context("the object's .bss has an unknown shape")?))
+    pub fn new(bss: aya::maps::Map, count: usize) -> Result<Self> {
+        let map = Array::try_from(bss).context("the object's .bss has an unknown shape")?;
+        Ok(Self { map, count })
     }
 
-    /// Events missed since attach, by reason, over all CPUs.
+    /// What they have now.
     ///
     /// # Errors
     ///
     /// If the map cannot be read.
-    pub fn read(&self) -> Result<[u64; Lost::COUNT]> {
-        let words = self.0.get(&0, 0).context("cannot read the counts of lost events")?;
-        let mut sums = [0; Lost::COUNT];
-        for cpu in words.chunks_exact(CpuState::WORDS) {
-            for (sum, lost) in sums.iter_mut().zip(&cpu[CpuState::FIRST_LOST..]) {
+    pub fn read(&self) -> Result<Seen> {
+        let words = self.map.get(&0, 0).context("cannot read what the CPUs keep")?;
+        let mut seen = Seen { running: Vec::new(), lost: [0; Lost::COUNT] };
+        for cpu in words.chunks_exact(CpuState::WORDS).take(self.count) {
+            seen.running.extend(u32::try_from(cpu[0]));
+            for (sum, lost) in seen.lost.iter_mut().zip(&cpu[CpuState::FIRST_LOST..]) {
                 *sum += lost;
             }
         }
-        Ok(sums)
+        Ok(seen)
     }
 }
 

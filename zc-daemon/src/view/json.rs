@@ -7,7 +7,7 @@ use zc_common::{
 };
 
 use crate::engine::{
-    snapshot::{Process, Snapshot},
+    snapshot::Process,
     summary::{self, Copies},
 };
 
@@ -29,13 +29,21 @@ impl Coverage {
 
 /// The whole answer.
 #[derive(Serialize)]
-pub struct Processes {
+pub struct Processes<'a> {
     /// The version of this format.
     version: u32,
     /// The probes that are down: what they measure is in no row.
-    unmeasured: Vec<&'static str>,
-    /// Every process, by pid.
-    processes: Vec<Row>,
+    unmeasured: &'a [&'static str],
+    /// Every process, by pid. A row at a time: there are many.
+    #[serde(serialize_with = "rows")]
+    processes: (&'a [Process], &'a Coverage),
+}
+
+fn rows<S: serde::Serializer>(
+    (processes, coverage): &(&[Process], &Coverage),
+    to: S,
+) -> Result<S::Ok, S::Error> {
+    to.collect_seq(processes.iter().map(|process| row(process, coverage)))
 }
 
 #[derive(Serialize)]
@@ -112,11 +120,11 @@ pub(super) struct Backed {
     pub(super) faults: u64,
 }
 
-/// All processes of a snapshot.
+/// All these processes.
 #[must_use]
-pub fn processes(snapshot: &Snapshot, coverage: &Coverage) -> Processes {
-    let rows = snapshot.processes.iter().map(|process| row(process, coverage));
-    Processes { version: 1, unmeasured: coverage.down.clone(), processes: rows.collect() }
+pub fn processes<'a>(processes: &'a [Process], coverage: &'a Coverage) -> Processes<'a> {
+    let unmeasured = &coverage.down;
+    Processes { version: 1, unmeasured, processes: (processes, coverage) }
 }
 
 fn row(process: &Process, coverage: &Coverage) -> Row {

@@ -162,7 +162,7 @@ fn of_itself(snapshot: &Snapshot, facts: &Facts) -> Vec<MetricFamily> {
         lost.0,
         probes.0,
         routes.0,
-        one(family::PROCESSES, &[], snapshot.processes.len() as u64),
+        one(family::PROCESSES, &[], snapshot.processes as u64),
         one(family::GROUP_OVERFLOW, &[], snapshot.group_overflow),
         one(family::MAP_ENTRIES, &["slots"], snapshot.threads as u64),
         one(family::MAP_CAPACITY, &["slots"], snapshot.thread_capacity.into()),
