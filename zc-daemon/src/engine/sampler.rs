@@ -15,7 +15,9 @@ use zc_common::slot::{Care, Look};
 
 use super::{
     ledger::Ledger,
+    probes::Probes,
     snapshot::{Process, Snapshot},
+    tax::Tax,
 };
 
 /// Where readings come from.
@@ -37,7 +39,19 @@ pub trait Source: Send {
     ///
     /// If the kernel does not tell.
     fn lost(&self) -> Result<Vec<(&'static str, u64)>>;
+
+    /// What the probes see, and what observing costs, if the kernel tells.
+    ///
+    /// # Errors
+    ///
+    /// If a budget for it cannot be kept.
+    fn standing(&mut self) -> Result<Standing> {
+        Ok(Standing::default())
+    }
 }
+
+/// How zc itself stands.
+pub type Standing = (Arc<Probes>, Option<Tax>);
 
 /// What the sampler is asked for.
 enum Request {
@@ -163,6 +177,7 @@ pub fn pass(source: &mut impl Source, ledger: &mut Ledger, care: Care) -> Result
     ledger.end();
     let mut snapshot = ledger.snapshot();
     snapshot.thread_capacity = source.capacity();
+    (snapshot.probes, snapshot.tax) = source.standing()?;
     snapshot.lost = source.lost()?;
     Ok(snapshot)
 }

@@ -1,8 +1,10 @@
 //! Every group at one instant; every process, for who asks.
 
+use std::sync::Arc;
+
 use zc_common::{counter::Tally, slot::ProcessKey};
 
-use super::sparse::Sparse;
+use super::{probes::Probes, sparse::Sparse, tax::Tax};
 
 /// A group and its total since the daemon started.
 #[derive(Clone, Debug)]
@@ -41,4 +43,8 @@ pub struct Snapshot {
     pub group_overflow: u64,
     /// What was missed since the daemon started, by reason.
     pub lost: Vec<(&'static str, u64)>,
+    /// What the probes see.
+    pub probes: Arc<Probes>,
+    /// What observing costs, where the kernel tells.
+    pub tax: Option<Tax>,
 }

@@ -19,7 +19,7 @@ use zc_common::{
 /// Every slot, and the numbers of free ones.
 pub struct Slots {
     map: OwnedFd,
-    /// The slots that were ever in use, and at least one chunk more.
+    /// Those that were ever in use, and at least one more.
     chunks: Vec<Chunk>,
     /// Of each slot of `chunks`, what tells whether it has changed; [`CHANGED`] if it is to
     /// be read in any case.
@@ -34,9 +34,14 @@ pub struct Slots {
 
 /// Slots that are mapped together: as few as fill whole pages.
 struct Chunk {
-    memory: MmapRaw,
+    /// None between two looks, beyond the first few chunks.
+    memory: Option<MmapRaw>,
     used: bool,
 }
+
+/// Chunks that stay mapped. What is mapped is resident in the daemon too, though the memory is
+/// the kernel's either way; to map a chunk anew takes tens of microseconds.
+const STAYING: usize = 8;
 
 /// No slot's pulse.
 const CHANGED: u64 = u64::MAX;
@@ -87,24 +92,45 @@ impl Slots {
                 *pulse = CHANGED;
             }
         }
-        let mut chunk = 0;
-        // A number is handed out for the first time after all below it: beyond a chunk of
-        // which none was, there is nothing.
-        while chunk == 0
-            || self.chunks[chunk - 1].used
-            || chunk * in_chunk() < self.reserved as usize
-        {
-            let first = chunk * in_chunk();
-            if first >= self.count as usize {
-                break;
+        let mut place = 0;
+        while self.may_be_used(place) {
+            if place == self.chunks.len() {
+                self.chunks.push(Chunk { memory: None, used: false });
             }
-            if chunk == self.chunks.len() {
-                self.map_chunk()?;
-            }
-            for number in first..(first + in_chunk()).min(self.count as usize) {
-                self.look(u32::try_from(number)?, care, &mut book)?;
-            }
-            chunk += 1;
+            let memory = match self.chunks[place].memory.take() {
+                Some(memory) => memory,
+                None => self.map_chunk(place)?,
+            };
+            let looked = self.look_at(place, &memory, care, &mut book);
+            self.chunks[place].memory = Some(memory).filter(|_| place < STAYING);
+            looked?;
+            place += 1;
+        }
+        Ok(())
+    }
+
+    /// Whether slots of a chunk can be in use: a number is handed out for the first time after
+    /// all below it, so beyond a chunk of which none was there is nothing.
+    fn may_be_used(&self, place: usize) -> bool {
+        let first = place * in_chunk();
+        let after = place.checked_sub(1).is_none_or(|before| self.chunks[before].used);
+        first < self.count as usize && (after || first <= self.reserved as usize)
+    }
+
+    /// Looks at every slot of a chunk.
+    fn look_at(
+        &mut self,
+        place: usize,
+        memory: &MmapRaw,
+        care: Care,
+        book: &mut impl FnMut(Look<'_>) -> bool,
+    ) -> Result<()> {
+        let first = place * in_chunk();
+        for within in 0..in_chunk().min(self.count as usize - first) {
+            let number = u32::try_from(first + within)?;
+            let words = words(memory, within);
+            self.chunks[place].used |= number >= self.reserved && is_used(words);
+            self.look(number, words, care, book)?;
         }
         Ok(())
     }
@@ -113,11 +139,11 @@ impl Slots {
     fn look(
         &mut self,
         number: u32,
+        words: &[AtomicU64; Slot::WORDS],
         care: Care,
         book: &mut impl FnMut(Look<'_>) -> bool,
     ) -> Result<()> {
         let place = number as usize;
-        let words = words(&self.chunks[place / in_chunk()].memory, place % in_chunk());
         let reserved = number < self.reserved;
         // The state first: a slot is cleared and taken with its state last.
         let state = words[0].load(Ordering::Acquire);
@@ -136,7 +162,6 @@ impl Slots {
         if !self.reading.fill(number, reserved, word) {
             return Ok(());
         }
-        self.chunks[place / in_chunk()].used |= !reserved;
         if let Some(owner) = &self.reading.owner
             && (care == Care::Thorough || before == ORPHAN)
         {
@@ -146,35 +171,37 @@ impl Slots {
             self.pulses[place] = if self.reading.orphan { ORPHAN } else { pulse };
         }
         if book(Look::Read(&self.reading)) {
-            self.give_back(number)?;
+            self.give_back(number, words)?;
         }
         Ok(())
     }
 
     /// Clears a retired slot, its state last, and frees it.
-    fn give_back(&mut self, number: u32) -> Result<()> {
-        let place = number as usize;
-        self.pulses[place] = CHANGED;
-        let words = words(&self.chunks[place / in_chunk()].memory, place % in_chunk());
+    fn give_back(&mut self, number: u32, words: &[AtomicU64; Slot::WORDS]) -> Result<()> {
+        self.pulses[number as usize] = CHANGED;
         for word in words.iter().rev() {
             word.store(0, Ordering::Release);
         }
         self.free.push(number, 0).with_context(|| format!("cannot give back slot {number}"))
     }
 
-    /// Maps one chunk more.
-    fn map_chunk(&mut self) -> Result<()> {
-        let first = self.chunks.len() * in_chunk();
+    /// Maps a chunk, for the first time or anew.
+    fn map_chunk(&mut self, place: usize) -> Result<MmapRaw> {
+        let first = place * in_chunk();
         let slots = in_chunk().min(self.count as usize - first);
-        let memory = MmapOptions::new()
+        let known = self.pulses.len().max(first + slots);
+        self.pulses.resize(known, CHANGED);
+        MmapOptions::new()
             .offset((first * size_of::<Slot>()) as u64)
             .len((slots * size_of::<Slot>()).next_multiple_of(page_size()))
             .map_raw(&self.map)
-            .context("the map SLOTS cannot be mapped into memory")?;
-        self.chunks.push(Chunk { memory, used: false });
-        self.pulses.resize(first + slots, CHANGED);
-        Ok(())
+            .context("the map SLOTS cannot be mapped into memory")
     }
+}
+
+/// Whether a slot is not free.
+fn is_used(words: &[AtomicU64; Slot::WORDS]) -> bool {
+    words[0].load(Ordering::Relaxed) != State::Free as u64
 }
 
 /// How many slots there are in a chunk: a slot is whole words, so that many fill whole pages.
