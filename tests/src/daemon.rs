@@ -17,6 +17,8 @@ use crate::{programs, scrape::Metrics};
 pub struct Daemon {
     child: Child,
     address: String,
+    /// What it says from then on.
+    log: mpsc::Receiver<String>,
 }
 
 /// How long the daemon may take to attach: emulated machines are slow.
@@ -47,8 +49,8 @@ impl Daemon {
         let (lines, log) = mpsc::channel();
         let stderr = child.stderr.take().context("zc has no standard error")?;
         std::thread::spawn(move || forward(stderr, &lines));
-        let mut daemon = Self { child, address: String::new() };
-        daemon.address = find_address(&log)?;
+        let mut daemon = Self { child, address: String::new(), log };
+        daemon.address = find_address(&daemon.log)?;
         Ok(daemon)
     }
 
@@ -56,6 +58,12 @@ impl Daemon {
     #[must_use]
     pub fn address(&self) -> &str {
         &self.address
+    }
+
+    /// What it has said since it serves, and was not asked for yet.
+    #[must_use]
+    pub fn log(&self) -> String {
+        self.log.try_iter().collect()
     }
 
     /// Its process id.

@@ -3,7 +3,7 @@
 
 use std::{
     fmt::Write as _,
-    io::{BufRead as _, BufReader},
+    io::{self, BufRead as _, BufReader, Write as _},
     path::Path,
     process::{Child, Command, Stdio},
     thread,
@@ -57,7 +57,7 @@ pub(crate) fn run(flags: &DaemonFlags) -> Result<()> {
         page += &peers::table(&folder, LARGE)?;
         page += &storm::table(&folder)?;
     }
-    print!("{page}");
+    io::stdout().write_all(page.as_bytes())?;
     if flags.write { document::write("bench daemon", &page) } else { Ok(()) }
 }
 
@@ -83,8 +83,9 @@ struct Cost {
 fn measure(folder: &Path, size: Size) -> Result<Cost> {
     eprintln!("xtask: zc beside {}", size.text());
     let mut crowd = Crowd::start(folder, size)?;
-    // Room for the crowd and what else runs; by default there would be for four times as many.
-    let room = (size.members() + size.members() / 4).max(16 * 1024).to_string();
+    // Twice what is there, as zc looks more often while slots run short; by default there
+    // would be room for four times as many.
+    let room = (2 * size.members() + 4096).max(16 * 1024).to_string();
     let zc = start(folder, &["--interval", "1", "--threads", &room])?;
     crowd.turn()?;
     thread::sleep(Duration::from_secs(3));

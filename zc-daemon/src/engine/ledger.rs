@@ -8,6 +8,7 @@
 
 use std::collections::HashMap;
 
+use foldhash::fast::RandomState;
 use zc_common::{
     counter::Tally,
     slot::{Look, Owner, ProcessKey, Reading},
@@ -23,8 +24,8 @@ use super::{
 #[derive(Debug)]
 pub struct Ledger {
     groups: Groups,
-    processes: HashMap<ProcessKey, Account>,
-    slots: HashMap<u32, Held>,
+    processes: HashMap<ProcessKey, Account, RandomState>,
+    slots: HashMap<u32, Held, RandomState>,
     /// What was charged since the reading before, of the slot that is booked.
     delta: Sparse,
     /// What was charged to no thread.
@@ -85,8 +86,8 @@ impl Ledger {
     pub fn new(max_groups: usize) -> Self {
         Self {
             groups: Groups::new(max_groups),
-            processes: HashMap::new(),
-            slots: HashMap::new(),
+            processes: HashMap::default(),
+            slots: HashMap::default(),
             delta: Sparse::default(),
             nobody: Tally::default(),
             pass: 0,

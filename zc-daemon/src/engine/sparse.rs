@@ -3,9 +3,29 @@
 
 use zc_common::counter::Tally;
 
-/// A counter's position in the tally, and its value, by position; no value is zero.
+/// The counters that are not zero, by position.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Sparse(Vec<(u16, u64)>);
+pub struct Sparse(Vec<Entry>);
+
+/// One counter: ten bytes, not sixteen, as the value need not be aligned.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Entry {
+    /// Its position in the tally.
+    position: u16,
+    value: [u8; 8],
+}
+
+impl Entry {
+    const fn new(position: u16, value: u64) -> Self {
+        Self { position, value: value.to_ne_bytes() }
+    }
+
+    const fn value(self) -> u64 {
+        u64::from_ne_bytes(self.value)
+    }
+}
+
+const _: () = assert!(size_of::<Entry>() == 10);
 
 /// Words of a tally that are looked at together.
 const ROW: usize = 8;
@@ -14,7 +34,7 @@ impl Sparse {
     /// A tally without its zeroes.
     #[must_use]
     pub fn of(tally: &Tally) -> Self {
-        Self(nonzero(tally).collect())
+        Self(nonzero(tally).map(|(position, value)| Entry::new(position, value)).collect())
     }
 
     /// The whole tally.
@@ -37,22 +57,22 @@ impl Sparse {
         let mut place = 0;
         for (position, value) in nonzero(now) {
             // What has become zero meanwhile.
-            while self.0.get(place).is_some_and(|(known, _)| *known < position) {
+            while self.0.get(place).is_some_and(|known| known.position < position) {
                 self.0.remove(place);
             }
             let charged = match self.0.get_mut(place) {
-                Some((known, before)) if *known == position => {
-                    let charged = value.checked_sub(*before).unwrap_or(value);
-                    *before = value;
-                    charged
+                Some(known) if known.position == position => {
+                    let before = known.value();
+                    *known = Entry::new(position, value);
+                    value.checked_sub(before).unwrap_or(value)
                 }
                 _ => {
-                    self.insert(place, position, value);
+                    self.insert(place, Entry::new(position, value));
                     value
                 }
             };
             if charged > 0 {
-                delta.0.push((position, charged));
+                delta.0.push(Entry::new(position, charged));
             }
             place += 1;
         }
@@ -61,10 +81,20 @@ impl Sparse {
 
     /// Adds another one to this one, counter by counter.
     pub fn add(&mut self, other: &Self) {
-        for (position, value) in &other.0 {
-            match self.0.binary_search_by_key(position, |(known, _)| *known) {
-                Ok(place) => self.0[place].1 = self.0[place].1.wrapping_add(*value),
-                Err(place) => self.insert(place, *position, *value),
+        let mut from = 0;
+        for entry in &other.0 {
+            let rest = &self.0[from..];
+            let found = rest.binary_search_by_key(&entry.position, |known| known.position);
+            match found {
+                Ok(place) => {
+                    from += place;
+                    let sum = self.0[from].value().wrapping_add(entry.value());
+                    self.0[from] = Entry::new(entry.position, sum);
+                }
+                Err(place) => {
+                    from += place;
+                    self.insert(from, *entry);
+                }
             }
         }
     }
@@ -72,19 +102,19 @@ impl Sparse {
     /// Adds it to a whole one.
     pub fn add_to(&self, tally: &mut Tally) {
         let words = tally.words_mut();
-        for (position, value) in &self.0 {
-            let word = &mut words[usize::from(*position)];
-            *word = word.wrapping_add(*value);
+        for entry in &self.0 {
+            let word = &mut words[usize::from(entry.position)];
+            *word = word.wrapping_add(entry.value());
         }
     }
 
     /// With room for a few more, not for twice as many: there are many of these.
-    fn insert(&mut self, place: usize, position: u16, value: u64) {
+    fn insert(&mut self, place: usize, entry: Entry) {
         const MORE: usize = 4;
         if self.0.len() == self.0.capacity() {
             self.0.reserve_exact(MORE);
         }
-        self.0.insert(place, (position, value));
+        self.0.insert(place, entry);
     }
 }
 

@@ -56,7 +56,7 @@ impl Meter {
     /// The pause between two windows, if nobody acts on what is found.
     pub const SELDOM: Duration = Duration::from_secs(19);
     /// The same if somebody does.
-    pub const OFTEN: Duration = Duration::from_secs(4);
+    pub const OFTEN: Duration = Duration::from_secs(2);
 
     /// A meter that opens its first window at once.
     pub fn new(pause: Duration) -> Self {

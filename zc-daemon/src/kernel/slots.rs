@@ -41,7 +41,7 @@ struct Chunk {
 
 /// Chunks that stay mapped. What is mapped is resident in the daemon too, though the memory is
 /// the kernel's either way; to map a chunk anew takes tens of microseconds.
-const STAYING: usize = 8;
+const STAYING: usize = 6;
 
 /// No slot's pulse.
 const CHANGED: u64 = u64::MAX;

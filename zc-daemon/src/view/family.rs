@@ -92,8 +92,8 @@ families! {
     LOST = "zc_lost_total", Counter, ["reason"],
         "Events known to be missing from the other families.";
     PROBE_UP = "zc_probe_up", Gauge, ["probe", "hook"],
-        "1 if the probe is attached to the hook; 0 if it could be attached nowhere (hook=\"\"): \
-         what it measures is then unknown, not zero.";
+        "1 if the probe is attached to the hook; 0 if it could be attached nowhere, or was given up \
+         to keep to --budget (hook=\"\"): what it measures is then unknown, not zero.";
     ROUTE_COVERAGE = "zc_route_coverage", Gauge, ["route", "quality"],
         "1, labelled with how well copies are measured on a route. quality=\"exact\": to the \
          byte, by the self-test at the start (zc run --self-test); quality=\"bounded\": the truth \
@@ -114,7 +114,7 @@ families! {
         "Runs of a program of zc that were timed. See zc_bpf_program_run_seconds_total.";
     TIMED = "zc_bpf_stats_seconds_total", Counter, [],
         "Time in which zc had the kernel time the runs of programs (BPF statistics): at least a \
-         second in each twenty; with --budget a fifth of the time or more.";
+         second in each twenty; with --budget, in each three.";
     RECURSION_MISSES = "zc_bpf_program_recursion_misses_total", Counter, ["program"],
         "Runs of a program that the kernel skipped as it was under way on that CPU already (as \
          far as the kernel counts them, from 5.12; by kprobe from 6.7). Their sums stand in \
