@@ -240,10 +240,12 @@ const SKIPPED: [&str; 3] = ["recursion", "recursion_copying", "recursion_faults"
 
 /// Which of [`SKIPPED`] a program's runs belong to.
 fn kind(name: &str, program: &programs::Program) -> usize {
-    match program {
-        programs::Program::BtfTracePoint(_) => 0,
-        _ if name == FAULTS => 2,
-        _ => 1,
+    if matches!(program, programs::Program::BtfTracePoint(_)) {
+        0
+    } else if name == FAULTS {
+        2
+    } else {
+        1
     }
 }
 
