@@ -3,7 +3,7 @@
 use std::{
     io::{BufRead as _, BufReader},
     process::{Child, ChildStderr, Command, ExitStatus, Stdio},
-    sync::mpsc,
+    sync::{Mutex, MutexGuard, PoisonError, mpsc},
     time::Duration,
 };
 
@@ -17,6 +17,8 @@ use crate::{programs, scrape::Metrics};
 pub struct Daemon {
     child: Child,
     address: String,
+    /// What it says from then on.
+    log: Mutex<mpsc::Receiver<String>>,
 }
 
 /// How long the daemon may take to attach: emulated machines are slow.
@@ -47,8 +49,11 @@ impl Daemon {
         let (lines, log) = mpsc::channel();
         let stderr = child.stderr.take().context("zc has no standard error")?;
         std::thread::spawn(move || forward(stderr, &lines));
-        let mut daemon = Self { child, address: String::new() };
-        daemon.address = find_address(&log)?;
+        let address = find_address(&log);
+        let log = Mutex::new(log);
+        let mut daemon = Self { child, address: String::new(), log };
+        // Dropped with it if it does not serve.
+        daemon.address = address?;
         Ok(daemon)
     }
 
@@ -56,6 +61,17 @@ impl Daemon {
     #[must_use]
     pub fn address(&self) -> &str {
         &self.address
+    }
+
+    /// What it has said since it serves, and was not asked for yet.
+    #[must_use]
+    pub fn log(&self) -> String {
+        self.said().try_iter().collect()
+    }
+
+    fn said(&self) -> MutexGuard<'_, mpsc::Receiver<String>> {
+        // Whoever held it has panicked, and the lines are none the worse for it.
+        self.log.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Its process id.

@@ -51,6 +51,7 @@ const SLOW: &[(&str, &[&str])] = &[
     ("paths", &["6.1", "6.12", "7.3"]),
     ("programs", &["6.12"]),
     ("sites", &["5.10", "6.12", "7.3"]),
+    ("tax", &["5.10", "6.12"]),
     // On one processor 7.3 misses events now and then, so that no verdict is sure there.
     ("verify", &["5.10", "6.12"]),
 ];

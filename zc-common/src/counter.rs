@@ -69,6 +69,8 @@ impl Counter {
     /// The first [`Self::MIRRORED`] counters are copies of words that the
     /// kernel keeps in `task_struct`: switches, then faults.
     pub const MIRRORED: usize = SYSCALLS;
+    /// Those of them that are switches.
+    pub const SWITCHES: usize = FAULTS;
 
     /// Context switches of one type.
     #[must_use]
@@ -201,6 +203,17 @@ impl Tally {
     #[must_use]
     pub const fn from_words(words: [u64; Counter::COUNT]) -> Self {
         Self(words)
+    }
+
+    /// Its words, in counter order.
+    #[must_use]
+    pub const fn words(&self) -> &[u64; Counter::COUNT] {
+        &self.0
+    }
+
+    /// The same, to be written.
+    pub const fn words_mut(&mut self) -> &mut [u64; Counter::COUNT] {
+        &mut self.0
     }
 
     /// A tally with only the mirrored counters set: where a slot starts from.

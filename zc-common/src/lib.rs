@@ -15,7 +15,7 @@
 //!   the user half of which neither sees the other.
 //!
 //! The boundary is words: everything the kernel half writes is a `u64`, and the
-//! user half decodes it ([`slot::Reading::decode`]); no Rust enum, `bool` or
+//! user half decodes it ([`slot::Reading::fill`]); no Rust enum, `bool` or
 //! `Option` is ever read back from a map.
 
 #![no_std]

@@ -70,17 +70,26 @@ pub struct Slot {
     pub depth: u64,
     /// Those calls, the outermost first.
     pub frames: [Frame; Slot::FRAMES],
+    /// How often others than the owner have charged it. Next to the mirrored counters: these
+    /// tell that a slot has changed, since its owner charges it only between two switches.
+    pub foreign: u64,
     /// One word a counter.
     pub tally: [u64; Counter::COUNT],
 }
 
 const HEADER: usize = 10;
 /// Words that only the programs use.
-const SCRATCH: usize = 6 + Checked::COUNT + Slot::FRAMES * Frame::WORDS;
+const SCRATCH: usize = 7 + Checked::COUNT + Slot::FRAMES * Frame::WORDS;
+/// Where the tally begins.
+const TALLY: usize = HEADER + Counter::MIRRORED + SCRATCH;
 
 impl Slot {
     /// How many words a slot has.
-    pub const WORDS: usize = HEADER + Counter::MIRRORED + SCRATCH + Counter::COUNT;
+    pub const WORDS: usize = TALLY + Counter::COUNT;
+    /// The word that counts charges of others.
+    pub const FOREIGN: usize = TALLY - 1;
+    /// The word at which the tally begins.
+    pub const TALLY: usize = TALLY;
     /// Set in the upper half of [`Slot::state`] for a kernel thread.
     pub const KERNEL_THREAD: u64 = 1 << 32;
     /// CPUs that zc can serve; each has a reserved slot of its own number, for
@@ -179,36 +188,62 @@ pub struct Reading {
     pub tally: Tally,
 }
 
+/// What a look at a slot shows.
+#[derive(Clone, Copy, Debug)]
+pub enum Look<'a> {
+    /// The slot of this number is as it was at the look before, its owner alive.
+    Still(u32),
+    /// All that stands in it.
+    Read(&'a Reading),
+}
+
+/// How closely the slots are looked at.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Care {
+    /// Those whose owners have run since the last look, or were charged by others.
+    Quick,
+    /// All of them: a kernel need not show every switch, nor a race leave a slot in order.
+    Thorough,
+}
+
 impl Reading {
-    /// Decodes the words of slot number `slot`; none for a free slot.
+    /// Of no slot yet: to be [filled](Self::fill).
     #[must_use]
-    pub fn decode(slot: u32, words: &[u64; Slot::WORDS], reserved: bool) -> Option<Self> {
-        let state = low(words[0]);
-        if !reserved && state != State::Live as u32 && state != State::Retired as u32 {
-            return None;
-        }
-        let (header, tallies) = words.split_at(HEADER);
-        let (base_words, rest) = tallies.split_at(Counter::MIRRORED);
-        let (_, tally_words) = rest.split_at(SCRATCH);
-        let mut base = [0; Counter::MIRRORED];
-        base.copy_from_slice(base_words);
-        let mut tally = [0; Counter::COUNT];
-        tally.copy_from_slice(tally_words);
-        Some(Self {
-            slot,
-            retired: state == State::Retired as u32,
+    pub fn empty() -> Self {
+        Self {
+            slot: 0,
+            retired: false,
             orphan: false,
-            owner: (!reserved).then(|| Owner {
-                process: ProcessKey { tgid: high(header[1]), start: header[2] },
-                tid: low(header[1]),
-                comm: comm(header[5], header[6]),
-                parent: ProcessKey { tgid: low(header[7]), start: header[8] },
-                cgroup: header[9],
-                kernel_thread: header[0] & Slot::KERNEL_THREAD != 0,
-            }),
-            base,
-            tally: Tally::from_words(tally),
-        })
+            owner: None,
+            base: [0; Counter::MIRRORED],
+            tally: Tally::default(),
+        }
+    }
+
+    /// Decodes slot number `slot`, each word of which is looked up once; false, and nothing
+    /// of use, if it is free.
+    pub fn fill(&mut self, slot: u32, reserved: bool, word: impl Fn(usize) -> u64) -> bool {
+        let state = word(0);
+        let known = [State::Live, State::Retired].iter().any(|live| low(state) == *live as u32);
+        if !reserved && !known {
+            return false;
+        }
+        self.slot = slot;
+        self.retired = low(state) == State::Retired as u32;
+        self.orphan = false;
+        self.owner = (!reserved).then(|| Owner {
+            process: ProcessKey { tgid: high(word(1)), start: word(2) },
+            tid: low(word(1)),
+            comm: comm(word(5), word(6)),
+            parent: ProcessKey { tgid: low(word(7)), start: word(8) },
+            cgroup: word(9),
+            kernel_thread: state & Slot::KERNEL_THREAD != 0,
+        });
+        self.base = core::array::from_fn(|position| word(HEADER + position));
+        for (position, value) in self.tally.words_mut().iter_mut().enumerate() {
+            *value = word(TALLY + position);
+        }
+        true
     }
 }
 
@@ -316,7 +351,8 @@ mod tests {
     #[test]
     fn a_slot_is_decoded_as_the_programs_write_it() {
         let mut words = [0; Slot::WORDS];
-        assert!(Reading::decode(5, &words, false).is_none());
+        let mut reading = Reading::empty();
+        assert!(!reading.fill(5, false, |word| words[word]));
         words[0] = State::Retired as u64 | Slot::KERNEL_THREAD;
         words[1] = 7 << 32 | 8;
         words[2] = 99;
@@ -325,8 +361,8 @@ mod tests {
         words[8] = 98;
         words[9] = 41;
         words[HEADER] = 3;
-        words[HEADER + Counter::MIRRORED + SCRATCH] = 4;
-        let reading = Reading::decode(5, &words, false).unwrap();
+        words[Slot::TALLY] = 4;
+        assert!(reading.fill(5, false, |word| words[word]));
         let owner = reading.owner.unwrap();
         assert!(reading.retired && owner.kernel_thread && !owner.leads());
         assert_eq!(owner.process, ProcessKey { tgid: 7, start: 99 });

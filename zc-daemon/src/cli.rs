@@ -132,6 +132,11 @@ pub struct Run {
     /// Groups to show by name; the rest are summed under "other".
     #[arg(long, env = "ZC_MAX_GROUPS", default_value_t = 200)]
     pub max_groups: usize,
+    /// What zc may take of one core, its programs and itself, such as 1% or 0.5%. Past it for
+    /// three looks in a row, zc gives up the most expensive probe that it can do without:
+    /// what that measured is then unknown, and its series are gone [default: no limit].
+    #[arg(long, env = "ZC_BUDGET", value_parser = share)]
+    pub budget: Option<f64>,
     /// Which copies to show where they can be measured.
     #[arg(long, env = "ZC_COPIES", default_value = "best")]
     pub copies: Copies,
@@ -232,6 +237,13 @@ fn time(text: &str) -> Result<Duration, String> {
     if time.is_zero() { Err(wrong()) } else { Ok(time) }
 }
 
+/// A share of a core.
+fn share(text: &str) -> Result<f64, String> {
+    let wrong = || format!("{text:?} is no share of a core; write 1% or 0.5%");
+    let percent: f64 = text.strip_suffix('%').and_then(|n| n.parse().ok()).ok_or_else(wrong)?;
+    if percent.is_finite() && percent > 0.0 { Ok(percent / 100.0) } else { Err(wrong()) }
+}
+
 fn seconds(text: &str) -> Result<Duration, String> {
     let number: f64 = text.parse().map_err(|_| format!("{text:?} is not a number of seconds"))?;
     if !(0.01..=10.0).contains(&number) {
@@ -243,6 +255,15 @@ fn seconds(text: &str) -> Result<Duration, String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn budgets_are_percentages() {
+        assert_eq!(share("1%"), Ok(0.01));
+        assert_eq!(share("0.5%"), Ok(0.005));
+        for wrong in ["1", "%", "0%", "-1%", "nan%", "inf%", "one%"] {
+            assert!(share(wrong).is_err(), "{wrong}");
+        }
+    }
 
     #[test]
     fn times_have_units() {

@@ -27,7 +27,7 @@ use crate::{
         family,
         json::{self, Coverage},
         landing,
-        prometheus::{Exposition, Facts},
+        prometheus::{self as exposition, Facts},
     },
 };
 
@@ -36,7 +36,7 @@ pub struct Served {
     asker: Asker,
     registry: Registry,
     scrapes: Histogram,
-    coverage: Coverage,
+    facts: Facts,
 }
 
 /// How long a pass may take before a request is answered with an error.
@@ -48,7 +48,7 @@ impl Served {
     /// # Errors
     ///
     /// If two of them have the same name.
-    pub fn new(asker: Asker, facts: Facts, coverage: Coverage) -> Result<Self> {
+    pub fn new(asker: Asker, facts: Facts) -> Result<Self> {
         let registry = Registry::new();
         let duration = family::SCRAPE_DURATION;
         let scrapes = Histogram::with_opts(
@@ -57,19 +57,22 @@ impl Served {
         )?;
         registry.register(Box::new(scrapes.clone()))?;
         registry.register(Box::new(ProcessCollector::for_self()))?;
-        registry.register(Box::new(Exposition::new(asker.latest.clone(), facts)?))?;
-        Ok(Self { asker, registry, scrapes, coverage })
+        Ok(Self { asker, registry, scrapes, facts })
     }
 
     /// A snapshot taken now.
     async fn now(&self) -> Result<Arc<Snapshot>, Response> {
-        let unavailable =
-            |why: &'static str| (StatusCode::SERVICE_UNAVAILABLE, why).into_response();
-        match timeout(PATIENCE, self.asker.now()).await {
-            Ok(Some(snapshot)) => Ok(snapshot),
-            Ok(None) => Err(unavailable("the reading failed; see the log\n")),
-            Err(_) => Err(unavailable("a reading of all slots took longer than 10 s\n")),
-        }
+        patiently(self.asker.now()).await
+    }
+}
+
+/// What the sampler answers, if it does.
+async fn patiently<T>(answer: impl Future<Output = Option<T>>) -> Result<T, Response> {
+    let unavailable = |why: &'static str| (StatusCode::SERVICE_UNAVAILABLE, why).into_response();
+    match timeout(PATIENCE, answer).await {
+        Ok(Some(answer)) => Ok(answer),
+        Ok(None) => Err(unavailable("the reading failed; see the log\n")),
+        Err(_) => Err(unavailable("a reading of all slots took longer than 10 s\n")),
     }
 }
 
@@ -113,9 +116,9 @@ const GRACE: Duration = Duration::from_secs(3);
 
 async fn metrics(State(served): State<Arc<Served>>) -> Result<Response, Response> {
     let timer = served.scrapes.start_timer();
-    served.now().await?;
+    let snapshot = served.now().await?;
     let encoder = TextEncoder::new();
-    let mut page = Vec::new();
+    let mut page = exposition::page(&snapshot, &served.facts).into_bytes();
     let encoded = encoder.encode(&served.registry.gather(), &mut page);
     timer.observe_duration();
     encoded.map_err(|error| {
@@ -126,8 +129,10 @@ async fn metrics(State(served): State<Arc<Served>>) -> Result<Response, Response
 }
 
 async fn processes(State(served): State<Arc<Served>>) -> Result<Response, Response> {
-    let snapshot = served.now().await?;
-    Ok(Json(json::processes(&snapshot, &served.coverage)).into_response())
+    let processes = patiently(served.asker.census()).await?;
+    let probes = Arc::clone(&served.asker.latest.borrow().probes);
+    let coverage = Coverage { probes, copies: served.facts.copies };
+    Ok(Json(json::processes(&processes, &coverage)).into_response())
 }
 
 /// Ready once a reading has succeeded.

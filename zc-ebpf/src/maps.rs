@@ -6,7 +6,7 @@
 use core::cell::UnsafeCell;
 
 use aya_ebpf::{
-    btf_maps::{Array, HashMap, LruHashMap, Queue, StackTrace},
+    btf_maps::{Array, HashMap, LruHashMap, Stack, StackTrace},
     macros::btf_map,
 };
 use zc_common::{
@@ -28,9 +28,10 @@ pub static SLOTS: Array<Slot, 1, MMAPABLE> = Array::new();
 #[btf_map]
 pub static SLOT_OF: Array<u32, 1, MMAPABLE> = Array::new();
 
-/// The numbers of the free slots.
+/// The numbers of the free slots, the one given back last on top: those in use stay close
+/// together, and the daemon looks at no others.
 #[btf_map]
-pub static FREE: Queue<u32, 1> = Queue::new();
+pub static FREE: Stack<u32, 1> = Stack::new();
 
 /// Who sent what a `struct ubuf_info` stands for, by its address.
 #[btf_map]

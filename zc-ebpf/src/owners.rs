@@ -51,6 +51,7 @@ pub fn charge(context: Context, handle: u64, bytes: u64, reason: Reason) {
     if promised && let Some(fallback) = Fallback::of(route, reason) {
         add(slot, Counter::fallback(fallback), bytes);
     }
+    tell(slot);
 }
 
 /// Charges a copy by a route of its own to the owner of a socket; to nobody where there is
@@ -61,7 +62,15 @@ pub fn charge_by(context: Context, route: Route, direction: Direction, handle: u
     if let Some(slot) = slot {
         add_copy(slot, route as u8, direction, bytes);
         sites::copied_for(slot, context, route as u8, direction, bytes);
+        tell(slot);
     }
+}
+
+/// Tells the daemon that a slot was charged while its owner need not have run.
+#[inline(always)]
+fn tell(slot: *mut Slot) {
+    // SAFETY: `slot` points into `SLOTS`; the word is added to atomically.
+    memory::add_long(unsafe { &mut (*slot).foreign }, 1);
 }
 
 /// The slot to charge for what `handle` stands for, and who sent it, if that is known.

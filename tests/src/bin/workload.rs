@@ -89,6 +89,8 @@ enum Command {
     },
     /// Wait for a byte on the standard input, read DIR/data at a known place, wait again
     Site(ParamArguments),
+    /// Be many processes that each move bytes at a line of the standard input, and sleep
+    Crowd(workload::Crowd),
     /// Wait for a byte on the standard input
     Hold,
     /// Prepare or run the case of this name
@@ -181,6 +183,7 @@ fn run() -> Result<()> {
         Command::Execs { count, thread } => workload::execs(count, thread),
         Command::Stress { seconds, dir } => workload::stress(seconds, &dir),
         Command::Site(params) => workload::known_site(&params.into()),
+        Command::Crowd(crowd) => workload::crowd(crowd),
         Command::Hold => workload::hold(),
         Command::Case(arguments) => run_case(&arguments),
     }

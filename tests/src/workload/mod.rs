@@ -25,6 +25,7 @@
 
 mod checked;
 mod copies;
+mod crowd;
 mod descriptors;
 mod direct;
 mod expected;
@@ -57,6 +58,7 @@ use std::path::PathBuf;
 
 use anyhow::{Context as _, Result};
 
+pub use self::crowd::{Crowd, crowd};
 pub use self::descriptors::{EXEC_TWICE_SECOND_CASE, EXEC_TWICE_SECOND_PROGRAM};
 pub use self::expected::{Copied, Expected, Fallback, Moved, Reference, Unknown};
 pub use self::processes::{

@@ -4,7 +4,7 @@ use std::{ffi::OsString, path::PathBuf, time::Duration};
 
 use clap::{ArgGroup, Args};
 
-use super::{Attach, time};
+use super::{Attach, share, time};
 use crate::engine::{
     bytes::Bytes,
     policy::{Policy, RouteName},
@@ -66,6 +66,11 @@ pub struct Verify {
     /// is true].
     #[arg(long)]
     pub github: bool,
+    /// What zc may take of one core, its programs and itself, such as 1%. Past it for three
+    /// looks in a row, zc gives up the most expensive probe that it can do without, and cannot
+    /// tell what relied on that [default: no limit].
+    #[arg(long, env = "ZC_BUDGET", value_parser = share)]
+    pub budget: Option<f64>,
     /// How to attach.
     #[command(flatten)]
     pub attach: Attach,

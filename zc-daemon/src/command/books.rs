@@ -1,8 +1,9 @@
 //! What the ledger books of some processes in a stretch of time.
 
 use anyhow::Result;
-use zc_common::counter::Tally;
+use zc_common::{counter::Tally, slot::Care};
 
+use super::budget::Warden;
 use crate::{
     engine::{
         audit::Booked,
@@ -19,6 +20,8 @@ pub(super) struct Books {
     pub(super) kernel: Kernel,
     pub(super) ledger: Ledger,
     pub(super) tree: Tree,
+    /// Who keeps a budget, if there is one.
+    warden: Option<Warden>,
     lost_before: u64,
     nobody_before: Tally,
 }
@@ -39,9 +42,19 @@ impl Books {
         host::require_initial_pids()?;
         let (ledger, tree) = (Ledger::new(max_groups), Tree::new(root));
         let nobody_before = Tally::default();
-        let mut books = Self { kernel, ledger, tree, lost_before: 0, nobody_before };
+        let mut books = Self { kernel, ledger, tree, warden: None, lost_before: 0, nobody_before };
         books.pass()?;
         Ok(books)
+    }
+
+    /// Keeps to a budget from here on, a share of a core.
+    pub(super) fn keep_to(&mut self, budget: f64) {
+        self.warden = Some(Warden::new(Some(budget)));
+    }
+
+    /// The probes that were given up for the budget.
+    pub(super) fn given_up(&self) -> &[&'static str] {
+        self.warden.as_ref().map_or(&[], Warden::shed)
     }
 
     /// Follows others from here on.
@@ -52,8 +65,11 @@ impl Books {
     /// One look at the slots; how many events were missed so far. What a process did
     /// that has ended since is kept.
     pub(super) fn pass(&mut self) -> Result<u64> {
-        let snapshot = sampler::pass(&mut self.kernel, &mut self.ledger)?;
+        let snapshot = sampler::pass(&mut self.kernel, &mut self.ledger, Care::Thorough)?;
         self.tree.see(self.ledger.processes());
+        if let Some(warden) = &mut self.warden {
+            warden.look(&mut self.kernel)?;
+        }
         Ok(snapshot.lost.iter().map(|(_, count)| count).sum())
     }
 

@@ -2,16 +2,24 @@
 
 use zc_common::flow::Route;
 
+use super::hook_of;
 use crate::{
     engine::{
         audit::Verdict,
         coverage::{Coverage, Hooked},
+        probes::Probes,
     },
     kernel::{loader::Attachment, reference::REFERENCES},
 };
 
 /// What self-tests found, by route.
 pub(super) type Found = Vec<(Route, Verdict)>;
+
+/// What the probes see.
+pub(super) fn probes(attachments: &[Attachment], found: &Found) -> Probes {
+    let states = attachments.iter().map(|a| (a.probe.name, hook_of(a))).collect();
+    Probes { states, routes: coverage(attachments, found) }
+}
 
 /// Every route on which copies can be measured or tested for, and how well they are.
 pub(super) fn coverage(attachments: &[Attachment], found: &Found) -> Vec<(Route, Coverage)> {

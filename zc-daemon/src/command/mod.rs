@@ -2,6 +2,7 @@
 
 pub mod audit;
 mod books;
+mod budget;
 mod coverage;
 pub mod doctor;
 pub mod paths;

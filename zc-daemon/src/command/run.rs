@@ -4,19 +4,21 @@ use std::sync::Arc;
 
 use anyhow::{Context as _, Result, anyhow, bail};
 use tokio::{net::TcpListener, sync::watch};
-use zc_common::slot::Reading;
+use zc_common::slot::{Care, Look};
 
 use super::{
     attach,
     books::Books,
-    coverage::{Found, coverage},
-    hook_of, self_test,
+    budget::Warden,
+    coverage::{Found, probes},
+    self_test,
 };
 use crate::{
     cli::{self, Run},
     engine::{
         ledger::Ledger,
-        sampler::{self, Source},
+        probes::Probes,
+        sampler::{self, Source, Standing},
         snapshot::Snapshot,
         summary::Copies,
         tree::Root,
@@ -24,13 +26,13 @@ use crate::{
     kernel::{loader::Kernel, object},
     server::{self, Served},
     shutdown::Shutdown,
-    view::{json::Coverage, prometheus::Facts},
+    view::prometheus::Facts,
 };
 
 impl Source for Kernel {
-    fn read(&mut self, book: &mut dyn FnMut(&Reading) -> bool) -> Result<()> {
+    fn read(&mut self, care: Care, book: &mut dyn FnMut(Look<'_>) -> bool) -> Result<()> {
         self.flush_log();
-        self.slots.read(book)
+        Kernel::read(self, care, book)
     }
 
     fn capacity(&self) -> u32 {
@@ -39,6 +41,35 @@ impl Source for Kernel {
 
     fn lost(&self) -> Result<Vec<(&'static str, u64)>> {
         Kernel::lost(self)
+    }
+}
+
+/// The kernel side as the daemon runs it: within a budget, if there is one.
+struct Watched {
+    kernel: Kernel,
+    warden: Warden,
+    found: Found,
+    probes: Arc<Probes>,
+}
+
+impl Source for Watched {
+    fn read(&mut self, care: Care, book: &mut dyn FnMut(Look<'_>) -> bool) -> Result<()> {
+        Source::read(&mut self.kernel, care, book)
+    }
+
+    fn capacity(&self) -> u32 {
+        self.kernel.capacity()
+    }
+
+    fn lost(&self) -> Result<Vec<(&'static str, u64)>> {
+        self.kernel.lost()
+    }
+
+    fn standing(&mut self) -> Result<Standing> {
+        if self.warden.look(&mut self.kernel)? {
+            self.probes = probes(&self.kernel.attachments, &self.found).into();
+        }
+        Ok((Arc::clone(&self.probes), self.warden.tax(&self.kernel)?))
     }
 }
 
@@ -61,12 +92,12 @@ pub async fn run(flags: Run) -> Result<()> {
         cli::Copies::Both => Copies::Both,
     };
     let (kernel, ledger, found) = opened(kernel, flags.max_groups, flags.self_test)?;
-    let facts = facts(&kernel, copies, &found);
-    let down = facts.probes.iter().filter(|(_, hook)| hook.is_none()).map(|(probe, _)| *probe);
-    let coverage = Coverage { down: down.collect(), copies };
-    let (asker, sampler) = sampler::start(kernel, ledger, flags.interval)?;
+    let facts = Facts { object: object::digest(), copies };
+    let probes = probes(&kernel.attachments, &found).into();
+    let source = Watched { kernel, warden: Warden::new(flags.budget), found, probes };
+    let (asker, sampler) = sampler::start(source, ledger, flags.interval)?;
     let mut latest = asker.latest.clone();
-    let router = server::router(Served::new(asker, facts, coverage)?);
+    let router = server::router(Served::new(asker, facts)?);
     tracing::info!("zc serves http://{}/metrics", listener.local_addr()?);
     tokio::select! {
         served = server::serve(listener, router, shutdown) => served?,
@@ -127,11 +158,4 @@ fn warn_of_gaps(kernel: &Kernel) {
              and with them the copies"
         );
     }
-}
-
-fn facts(kernel: &Kernel, copies: Copies, found: &Found) -> Facts {
-    let probes =
-        kernel.attachments.iter().map(|attachment| (attachment.probe.name, hook_of(attachment)));
-    let routes = coverage(&kernel.attachments, found);
-    Facts { probes: probes.collect(), object: object::digest(), copies, routes }
 }

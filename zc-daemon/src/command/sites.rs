@@ -8,7 +8,7 @@ use std::{
 };
 
 use anyhow::Result;
-use zc_common::site::Known;
+use zc_common::{site::Known, slot::Care};
 
 use super::{attach_keeping, process};
 use crate::{
@@ -50,7 +50,7 @@ pub fn run(flags: &cli::Sites) -> Result<ExitCode> {
     {
         std::thread::sleep(STEP);
         symbols.remember(pid);
-        sampler::pass(&mut kernel, &mut ledger)?;
+        sampler::pass(&mut kernel, &mut ledger, Care::Thorough)?;
     }
     let report = report(kernel.sites()?, &symbols, &[pid].into(), flags.top);
     let text =

@@ -4,6 +4,8 @@ use std::collections::HashMap;
 
 use zc_common::{counter::Tally, slot::Owner};
 
+use super::sparse::Sparse;
+
 /// The group that takes what no other may: groups beyond the cap, and charges of
 /// threads that got no slot. So sums over groups always hold.
 pub const OTHER: &str = "other";
@@ -71,8 +73,8 @@ impl Groups {
     }
 
     /// Adds a delta to a group's total.
-    pub fn book(&mut self, id: GroupId, delta: &Tally) {
-        self.totals[id.0].1.add(delta);
+    pub fn book(&mut self, id: GroupId, delta: &Sparse) {
+        delta.add_to(&mut self.totals[id.0].1);
     }
 
     /// Every group and its total.

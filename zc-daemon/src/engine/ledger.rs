@@ -8,22 +8,26 @@
 
 use std::collections::HashMap;
 
+use foldhash::fast::RandomState;
 use zc_common::{
     counter::Tally,
-    slot::{Owner, ProcessKey, Reading},
+    slot::{Look, Owner, ProcessKey, Reading},
 };
 
 use super::{
     group::{self, GroupId, Groups},
     snapshot::{Group, Process, Snapshot},
+    sparse::Sparse,
 };
 
 /// Totals of every process that lives and every group that was ever seen.
 #[derive(Debug)]
 pub struct Ledger {
     groups: Groups,
-    processes: HashMap<ProcessKey, Account>,
-    slots: HashMap<u32, Held>,
+    processes: HashMap<ProcessKey, Account, RandomState>,
+    slots: HashMap<u32, Held, RandomState>,
+    /// What was charged since the reading before, of the slot that is booked.
+    delta: Sparse,
     /// What was charged to no thread.
     nobody: Tally,
     pass: u64,
@@ -43,7 +47,7 @@ pub struct Seen<'a> {
     /// Whether it has threads still.
     pub lives: bool,
     /// Its total since zc first saw it run.
-    pub tally: &'a Tally,
+    pub tally: &'a Sparse,
 }
 
 /// Passes after which an orphan that stands still is given back.
@@ -57,7 +61,7 @@ struct Account {
     cgroup: u64,
     /// Whether `comm` is from a leader's slot that was live.
     named: bool,
-    tally: Tally,
+    tally: Sparse,
     threads: u32,
     last_pass: u64,
 }
@@ -65,8 +69,10 @@ struct Account {
 /// The last reading of a slot.
 #[derive(Debug)]
 struct Held {
-    tally: Box<Tally>,
+    tally: Sparse,
     retired: bool,
+    /// Whose it is; none for a CPU's reserved slot.
+    process: Option<ProcessKey>,
     /// Passes that it has been an orphan and stood still.
     abandoned: u32,
     /// The group it was booked to while its process went by another name than
@@ -80,8 +86,9 @@ impl Ledger {
     pub fn new(max_groups: usize) -> Self {
         Self {
             groups: Groups::new(max_groups),
-            processes: HashMap::new(),
-            slots: HashMap::new(),
+            processes: HashMap::default(),
+            slots: HashMap::default(),
+            delta: Sparse::default(),
             nobody: Tally::default(),
             pass: 0,
         }
@@ -92,23 +99,43 @@ impl Ledger {
         self.pass += 1;
     }
 
+    /// Books what a look at a slot shows; true if the slot may be given back.
+    pub fn look(&mut self, look: Look<'_>) -> bool {
+        match look {
+            Look::Read(reading) => self.book(reading),
+            Look::Still(slot) => {
+                self.stays(slot);
+                false
+            }
+        }
+    }
+
+    /// Notes that the owner of a slot lives, and did nothing since it was booked.
+    fn stays(&mut self, slot: u32) {
+        let process = self.slots.get(&slot).and_then(|held| held.process);
+        if let Some(account) = process.and_then(|key| self.processes.get_mut(&key)) {
+            account.count(false, self.pass);
+        }
+    }
+
     /// Books one reading; true if its slot may be given back.
     pub fn book(&mut self, reading: &Reading) -> bool {
         let held = self.slots.entry(reading.slot).or_insert_with(|| Held {
-            tally: Box::new(Tally::starting_at(reading.base)),
+            tally: Sparse::of(&Tally::starting_at(reading.base)),
             retired: false,
+            process: reading.owner.map(|owner| owner.process),
             abandoned: 0,
             group: None,
         });
-        let delta = reading.tally.since(&held.tally);
-        held.tally.as_mut().clone_from(&reading.tally);
+        let delta = &mut self.delta;
+        held.tally.advance(&reading.tally, delta);
         let still = reading.orphan && !reading.retired && delta.is_zero();
         held.abandoned = if still { held.abandoned + 1 } else { 0 };
         let done = held.retired && reading.retired || held.abandoned == GIVEN_UP;
         held.retired = reading.retired;
         let Some(owner) = &reading.owner else {
-            self.groups.book(GroupId::OTHER, &delta);
-            self.nobody.add(&delta);
+            self.groups.book(GroupId::OTHER, delta);
+            delta.add_to(&mut self.nobody);
             return false;
         };
         let account = self.processes.entry(owner.process).or_insert_with(|| Account::new(owner));
@@ -117,11 +144,11 @@ impl Ledger {
             if !reading.retired {
                 held.group = account.renamed_group(owner, &mut self.groups);
             }
-            account.tally.add(&delta);
+            account.tally.add(delta);
             // What was done under a slot's own name stays with that name, but for
             // threads whose process was renamed since.
             let group = held.group.unwrap_or_else(|| self.groups.id(&group::name_of(owner)));
-            self.groups.book(group, &delta);
+            self.groups.book(group, delta);
         }
         if done {
             self.slots.remove(&reading.slot);
@@ -154,17 +181,27 @@ impl Ledger {
         })
     }
 
-    /// All totals as they stand.
+    /// All totals of groups as they stand.
     #[must_use]
     pub fn snapshot(&self) -> Snapshot {
         let groups = self
             .groups
             .iter()
             .map(|(name, tally)| Group { name: name.clone(), tally: tally.clone() });
+        Snapshot {
+            groups: groups.collect(),
+            processes: self.living().count(),
+            threads: self.slots.len(),
+            group_overflow: self.groups.overflowed(),
+            ..Snapshot::default()
+        }
+    }
+
+    /// Every process that lives and has run, by pid.
+    #[must_use]
+    pub fn census(&self) -> Vec<Process> {
         let mut processes: Vec<_> = self
-            .processes
-            .iter()
-            .filter(|(_, account)| account.threads > 0)
+            .living()
             .map(|(key, account)| Process {
                 key: *key,
                 name: group::text(&account.comm),
@@ -173,13 +210,11 @@ impl Ledger {
             })
             .collect();
         processes.sort_unstable_by_key(|process| process.key);
-        Snapshot {
-            groups: groups.collect(),
-            processes,
-            threads: self.slots.len(),
-            group_overflow: self.groups.overflowed(),
-            ..Snapshot::default()
-        }
+        processes
+    }
+
+    fn living(&self) -> impl Iterator<Item = (&ProcessKey, &Account)> {
+        self.processes.iter().filter(|(_, account)| account.threads > 0)
     }
 }
 
@@ -190,20 +225,25 @@ impl Account {
             parent: owner.parent,
             cgroup: owner.cgroup,
             named: false,
-            tally: Tally::default(),
+            tally: Sparse::default(),
             threads: 0,
             last_pass: 0,
         }
     }
 
-    /// Notes one of its slots: it lives, and if the slot is its leader's, what it
-    /// is called.
-    fn see(&mut self, owner: &Owner, retired: bool, pass: u64) {
+    /// Counts one of its threads.
+    fn count(&mut self, retired: bool, pass: u64) {
         if self.last_pass != pass {
             self.last_pass = pass;
             self.threads = 0;
         }
         self.threads += u32::from(!retired);
+    }
+
+    /// Notes one of its slots: it lives, and if the slot is its leader's, what it
+    /// is called.
+    fn see(&mut self, owner: &Owner, retired: bool, pass: u64) {
+        self.count(retired, pass);
         if !retired && owner.leads() {
             self.comm = owner.comm;
             self.parent = owner.parent;
@@ -265,11 +305,24 @@ mod tests {
         assert_eq!(pass(&mut ledger, &[reading(3, dd, 160, true)]), [true]);
         assert_eq!(group(&ledger, "dd"), 160);
         // It has ended, but its total can still be asked for, until the next pass.
-        let seen: Vec<_> = ledger.processes().map(|p| (p.lives, p.tally[BYTES])).collect();
+        let seen: Vec<_> = ledger.processes().map(|p| (p.lives, p.tally.whole()[BYTES])).collect();
         assert_eq!(seen, [(false, 160)]);
         assert!(pass(&mut ledger, &[]).is_empty());
-        assert!(ledger.snapshot().processes.is_empty());
+        assert_eq!(ledger.snapshot().processes, 0);
         assert_eq!(group(&ledger, "dd"), 160);
+    }
+
+    #[test]
+    fn who_sleeps_lives_and_keeps_its_total() {
+        let mut ledger = Ledger::new(10);
+        pass(&mut ledger, &[reading(3, Some(owner(7, 7, 1, "a")), 100, false)]);
+        ledger.begin();
+        assert!(!ledger.look(Look::Still(3)));
+        ledger.end();
+        let processes = ledger.census();
+        assert_eq!((processes.len(), processes[0].threads), (1, 1));
+        pass(&mut ledger, &[reading(3, Some(owner(7, 7, 1, "a")), 130, false)]);
+        assert_eq!(group(&ledger, "a"), 130);
     }
 
     #[test]
@@ -294,9 +347,9 @@ mod tests {
             reading(4, Some(owner(7, 7, 2, "new")), 20, false),
         ];
         pass(&mut ledger, &readings);
-        let snapshot = ledger.snapshot();
-        assert_eq!(snapshot.processes.len(), 1);
-        assert_eq!(snapshot.processes[0].tally[BYTES], 20);
+        let processes = ledger.census();
+        assert_eq!((processes.len(), ledger.snapshot().processes), (1, 1));
+        assert_eq!(processes[0].tally.whole()[BYTES], 20);
         assert_eq!((group(&ledger, "old"), group(&ledger, "new")), (10, 20));
     }
 
@@ -308,10 +361,10 @@ mod tests {
         pass(&mut ledger, &[reading(3, sh, 10, false)]);
         pass(&mut ledger, &[reading(4, dd, 200, false), reading(3, sh, 30, true)]);
         assert_eq!((group(&ledger, "sh"), group(&ledger, "dd")), (30, 200));
-        let snapshot = ledger.snapshot();
-        assert_eq!(snapshot.processes.len(), 1);
-        assert_eq!(snapshot.processes[0].name, "dd");
-        assert_eq!(snapshot.processes[0].tally[BYTES], 230);
+        let processes = ledger.census();
+        assert_eq!((processes.len(), ledger.snapshot().processes), (1, 1));
+        assert_eq!(processes[0].name, "dd");
+        assert_eq!(processes[0].tally.whole()[BYTES], 230);
     }
 
     #[test]
@@ -350,7 +403,7 @@ mod tests {
         }
         assert_eq!(pass(&mut ledger, &[lost]), [true]);
         assert_eq!(group(&ledger, "a"), 10);
-        assert!(ledger.snapshot().processes.is_empty());
+        assert_eq!(ledger.snapshot().processes, 0);
     }
 
     #[test]

@@ -11,9 +11,14 @@ use std::{
 
 use anyhow::{Result, anyhow};
 use tokio::sync::{oneshot, watch};
-use zc_common::slot::Reading;
+use zc_common::slot::{Care, Look};
 
-use super::{ledger::Ledger, snapshot::Snapshot};
+use super::{
+    ledger::Ledger,
+    probes::Probes,
+    snapshot::{Process, Snapshot},
+    tax::Tax,
+};
 
 /// Where readings come from.
 pub trait Source: Send {
@@ -23,7 +28,7 @@ pub trait Source: Send {
     /// # Errors
     ///
     /// If the slots cannot be read.
-    fn read(&mut self, book: &mut dyn FnMut(&Reading) -> bool) -> Result<()>;
+    fn read(&mut self, care: Care, book: &mut dyn FnMut(Look<'_>) -> bool) -> Result<()>;
 
     /// How many slots there are.
     fn capacity(&self) -> u32;
@@ -34,12 +39,26 @@ pub trait Source: Send {
     ///
     /// If the kernel does not tell.
     fn lost(&self) -> Result<Vec<(&'static str, u64)>>;
+
+    /// What the probes see, and what observing costs, if the kernel tells.
+    ///
+    /// # Errors
+    ///
+    /// If a budget for it cannot be kept.
+    fn standing(&mut self) -> Result<Standing> {
+        Ok(Standing::default())
+    }
 }
+
+/// How zc itself stands.
+pub type Standing = (Arc<Probes>, Option<Tax>);
 
 /// What the sampler is asked for.
 enum Request {
     /// A snapshot taken now.
     Now(oneshot::Sender<Arc<Snapshot>>),
+    /// Every process as it is now: only who wants it pays for it.
+    Census(oneshot::Sender<Vec<Process>>),
     /// To end, whoever may still want to ask.
     End,
 }
@@ -57,6 +76,13 @@ impl Asker {
     pub async fn now(&self) -> Option<Arc<Snapshot>> {
         let (reply, answer) = oneshot::channel();
         self.requests.send(Request::Now(reply)).ok()?;
+        answer.await.ok()
+    }
+
+    /// Every process as it stands after this call; none if the sampler has ended.
+    pub async fn census(&self) -> Option<Vec<Process>> {
+        let (reply, answer) = oneshot::channel();
+        self.requests.send(Request::Census(reply)).ok()?;
         answer.await.ok()
     }
 }
@@ -108,19 +134,20 @@ fn sample(
     publish: &watch::Sender<Arc<Snapshot>>,
 ) {
     let mut wait = Duration::ZERO;
+    let mut cares = (0..LOOKS).map(care).cycle();
     loop {
-        let reply = match inbox.recv_timeout(wait) {
-            Ok(Request::Now(reply)) => Some(reply),
-            Err(RecvTimeoutError::Timeout) => None,
+        let request = match inbox.recv_timeout(wait) {
             Ok(Request::End) | Err(RecvTimeoutError::Disconnected) => return,
+            Ok(request) => Some(request),
+            Err(RecvTimeoutError::Timeout) => None,
         };
-        match pass(&mut source, &mut ledger) {
+        let care = cares.next().unwrap_or(Care::Thorough);
+        match pass(&mut source, &mut ledger, care) {
             Ok(snapshot) => {
                 wait = pause(&snapshot, interval);
                 let snapshot = Arc::new(snapshot);
                 publish.send_replace(Arc::clone(&snapshot));
-                // Whoever asked may have given up.
-                reply.map(|reply| reply.send(snapshot));
+                answer(request, snapshot, &ledger);
             }
             Err(error) => {
                 tracing::error!("a pass over the slots failed: {error:#}");
@@ -130,19 +157,38 @@ fn sample(
     }
 }
 
+/// Tells who asked what there is; it may have given up.
+fn answer(request: Option<Request>, snapshot: Arc<Snapshot>, ledger: &Ledger) {
+    match request {
+        Some(Request::Now(reply)) => drop(reply.send(snapshot)),
+        Some(Request::Census(reply)) => drop(reply.send(ledger.census())),
+        Some(Request::End) | None => {}
+    }
+}
+
 /// One pass over the slots: books them, and says how all stands.
 ///
 /// # Errors
 ///
 /// If the slots, or the losses, cannot be read.
-pub fn pass(source: &mut impl Source, ledger: &mut Ledger) -> Result<Snapshot> {
+pub fn pass(source: &mut impl Source, ledger: &mut Ledger, care: Care) -> Result<Snapshot> {
     ledger.begin();
-    source.read(&mut |reading| ledger.book(reading))?;
+    source.read(care, &mut |look| ledger.look(look))?;
     ledger.end();
     let mut snapshot = ledger.snapshot();
     snapshot.thread_capacity = source.capacity();
+    (snapshot.probes, snapshot.tax) = source.standing()?;
     snapshot.lost = source.lost()?;
     Ok(snapshot)
+}
+
+/// Looks of which one is thorough.
+const LOOKS: u32 = 16;
+
+/// How closely to look, for the so manieth time: what a quick look misses stands in the books
+/// no more than [`LOOKS`] later.
+fn care(look: u32) -> Care {
+    if look == 0 { Care::Thorough } else { Care::Quick }
 }
 
 /// Looks sooner while slots run short, so that those of dead threads come back.
@@ -160,7 +206,7 @@ mod tests {
     struct Fixed(usize);
 
     impl Source for Fixed {
-        fn read(&mut self, _: &mut dyn FnMut(&Reading) -> bool) -> Result<()> {
+        fn read(&mut self, _: Care, _: &mut dyn FnMut(Look<'_>) -> bool) -> Result<()> {
             Ok(())
         }
 

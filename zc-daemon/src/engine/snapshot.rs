@@ -1,6 +1,10 @@
-//! Every group and process at one instant.
+//! Every group at one instant; every process, for who asks.
+
+use std::sync::Arc;
 
 use zc_common::{counter::Tally, slot::ProcessKey};
+
+use super::{probes::Probes, sparse::Sparse, tax::Tax};
 
 /// A group and its total since the daemon started.
 #[derive(Clone, Debug)]
@@ -21,7 +25,7 @@ pub struct Process {
     /// Its threads that have run since the daemon started.
     pub threads: u32,
     /// Its total.
-    pub tally: Tally,
+    pub tally: Sparse,
 }
 
 /// All that the views show.
@@ -29,8 +33,8 @@ pub struct Process {
 pub struct Snapshot {
     /// Every group ever seen.
     pub groups: Vec<Group>,
-    /// Every process that lives and has run, by pid.
-    pub processes: Vec<Process>,
+    /// How many processes live and have run.
+    pub processes: usize,
     /// Slots in use.
     pub threads: usize,
     /// Slots there are.
@@ -39,4 +43,8 @@ pub struct Snapshot {
     pub group_overflow: u64,
     /// What was missed since the daemon started, by reason.
     pub lost: Vec<(&'static str, u64)>,
+    /// What the probes see.
+    pub probes: Arc<Probes>,
+    /// What observing costs, where the kernel tells.
+    pub tax: Option<Tax>,
 }

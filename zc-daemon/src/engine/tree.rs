@@ -9,6 +9,7 @@ use super::{
     group,
     ledger::Seen,
     reason::{self, Reason},
+    sparse::Sparse,
 };
 
 /// Which processes belong to a tree from the start.
@@ -49,14 +50,14 @@ pub struct Tree {
 
 #[derive(Debug)]
 struct Member {
-    before: Box<Tally>,
-    now: Box<Tally>,
+    before: Sparse,
+    now: Sparse,
     lives: bool,
 }
 
 impl Member {
     fn delta(&self) -> Tally {
-        self.now.since(&self.before)
+        self.now.whole().since(&self.before.whole())
     }
 }
 
@@ -100,7 +101,7 @@ impl Tree {
         for process in &seen {
             let Some(member) = self.members.get_mut(&process.key) else { continue };
             ended.remove(&process.key);
-            member.now.as_mut().clone_from(process.tally);
+            member.now.clone_from(process.tally);
             member.lives = process.lives;
             self.names.insert(group::text(process.comm));
         }
@@ -150,8 +151,8 @@ impl Tree {
     /// What a new member did before does not count if it was seen outside.
     fn member(&self, process: &Seen<'_>) -> Member {
         let was_outside = self.outside.contains(&process.key);
-        let before = if was_outside { process.tally.clone() } else { Tally::default() };
-        Member { before: Box::new(before), now: Box::new(process.tally.clone()), lives: true }
+        let before = if was_outside { process.tally.clone() } else { Sparse::default() };
+        Member { before, now: process.tally.clone(), lives: true }
     }
 
     /// What was done so far does not count.
@@ -230,7 +231,7 @@ mod tests {
 
     /// A pass in which processes (id, parent, cgroup, bytes) were seen.
     fn see(tree: &mut Tree, rows: &[(u32, u32, u64, u64)]) {
-        let tallies: Vec<_> = rows.iter().map(|row| tally(row.3)).collect();
+        let tallies: Vec<_> = rows.iter().map(|row| Sparse::of(&tally(row.3))).collect();
         let seen = rows.iter().zip(&tallies).map(|((tgid, parent, cgroup, _), tally)| Seen {
             key: key(*tgid),
             parent: key(*parent),
@@ -274,6 +275,7 @@ mod tests {
         reader[Counter::calls(Flow::ReadFile)] = 1;
         writer[Counter::bytes(Flow::WritePipe)] = 1 << 20;
         writer[Counter::calls(Flow::WritePipe)] = 1;
+        let (reader, writer) = (Sparse::of(&reader), Sparse::of(&writer));
         let mut tree = Tree::new(Root::ChildrenOf(3));
         let seen = |tgid, tally| Seen {
             key: key(tgid),

@@ -37,6 +37,19 @@ impl Probe {
         self.name == "context_switches"
     }
 
+    /// Whether zc can go on without it: with less, but nothing wrong.
+    #[must_use]
+    pub fn is_optional(&self) -> bool {
+        !self.essential && !HELPERS.contains(&self.name)
+    }
+
+    /// Probes without which it sees too much, or what it should not: those whose bytes it
+    /// takes off its own, and for copies, what tells where a system call ends.
+    pub fn needs(&self) -> impl Iterator<Item = &'static str> {
+        let calls: &[_] = if self.sees_copies() { &[CALLS] } else { &[] };
+        self.less.iter().chain(calls).copied()
+    }
+
     /// Whether its programs are on functions, not on tracepoints.
     #[must_use]
     pub fn is_on_functions(&self) -> bool {
@@ -49,6 +62,12 @@ impl Probe {
         !self.routes.is_empty()
     }
 }
+
+/// The probe of system calls that move bytes.
+const CALLS: &str = "transfers";
+
+/// Probes that count nothing themselves: without them what others count would be wrong.
+const HELPERS: [&str; 3] = ["rename", "socket_owner", "ring_worker"];
 
 /// A program and where it is attached.
 #[derive(Debug, PartialEq, Eq)]
@@ -243,7 +262,7 @@ static COUNTING: &[Probe] = &[
         hooks: &[SYS_EXIT],
     },
     Probe {
-        name: "transfers",
+        name: CALLS,
         measures: "bytes that system calls moved, by route and endpoint; the copies inferred from \
                    them",
         blind_to: "Linux AIO (io_submit), System V and POSIX message queues, ptrace, /proc/PID/mem; \
@@ -283,6 +302,12 @@ mod tests {
         },
         *,
     };
+
+    #[test]
+    fn helpers_are_probes() {
+        let helpers = probes().filter(|probe| !probe.essential && !probe.is_optional());
+        assert_eq!(helpers.map(|probe| probe.name).collect::<Vec<_>>(), HELPERS);
+    }
 
     /// What a probe takes off its own is known by the time it is attached.
     #[test]

@@ -1,8 +1,9 @@
 //! Loads the object into the running kernel and attaches its probes.
 
 use std::{
-    collections::{HashMap, HashSet},
+    collections::{BTreeMap, HashMap, HashSet},
     io,
+    os::fd::AsFd as _,
 };
 
 use anyhow::{Context as _, Result, bail};
@@ -14,15 +15,14 @@ use aya::{
 use aya_log::EbpfLogger;
 use zc_common::{
     settings::KEEP_SITES,
-    slot::{Lost, Slot},
+    slot::{Care, Look, Lost, Slot},
 };
 
 use super::{
     btf::Btf,
-    cpus,
     hooks::{FAULTS, Place, Probe, probes},
     ladder::{By, Ladder, Program, Rung},
-    misses::{self, Losses},
+    misses::{self, Cpus, Info},
     object,
     settings::Settings,
     sites,
@@ -99,7 +99,9 @@ pub struct Kernel {
     log: Log,
     /// The slots.
     pub slots: Slots,
-    losses: Losses,
+    cpus: Cpus,
+    /// What programs that are detached missed, as [`SKIPPED`].
+    skipped: [u64; SKIPPED.len()],
     /// What became of each probe, in the table's order.
     pub attachments: Vec<Attachment>,
     /// Whether programs may read kernel memory; if not, every descriptor's
@@ -126,12 +128,25 @@ impl Kernel {
                 loaded = Loaded { reads_kernel: false, ..blind };
             }
         }
-        loaded.attach(ladder, types)
+        let attached = loaded.attach(ladder, types);
+        drop((own, aya));
+        release_memory();
+        attached
     }
 
     /// Passes on what the programs logged.
     pub fn flush_log(&mut self) {
         self.log.flush();
+    }
+
+    /// Hands every slot in use to `book` and gives back those it returns `true` for.
+    ///
+    /// # Errors
+    ///
+    /// If the slots cannot be read.
+    pub fn read(&mut self, care: Care, book: impl FnMut(Look<'_>) -> bool) -> Result<()> {
+        let running = self.cpus.read()?.running;
+        self.slots.read(&running, care, book)
     }
 
     /// What was missed since attach, by reason.
@@ -140,26 +155,112 @@ impl Kernel {
     ///
     /// If the kernel does not tell.
     pub fn lost(&self) -> Result<Vec<(&'static str, u64)>> {
-        let own = self.losses.read()?;
+        let own = self.cpus.read()?.lost;
         let mut lost: Vec<_> =
             Lost::ALL.iter().map(|reason| (reason.name(), own[reason.index()])).collect();
-        let (mut recursion, mut recursion_copying, mut recursion_faults) = (0, 0, 0);
+        let mut skipped = self.skipped;
         for (name, program) in self.ebpf.programs() {
-            let sum = if matches!(program, programs::Program::BtfTracePoint(_)) {
-                &mut recursion
-            } else if name == FAULTS {
-                &mut recursion_faults
-            } else {
-                &mut recursion_copying
-            };
             if let Ok(fd) = program.fd() {
-                *sum += misses::recursion(std::os::fd::AsFd::as_fd(fd))?;
+                skipped[kind(name, program)] += misses::info(fd.as_fd())?.recursion_misses;
             }
         }
-        lost.push(("recursion", recursion));
-        lost.push(("recursion_copying", recursion_copying));
-        lost.push(("recursion_faults", recursion_faults));
+        lost.extend(SKIPPED.into_iter().zip(skipped));
         Ok(lost)
+    }
+
+    /// Whether any hook is a kprobe.
+    #[must_use]
+    pub fn has_kprobes(&self) -> bool {
+        let mut rungs = self.attachments.iter().filter_map(|attachment| attachment.hook);
+        rungs.any(|rung| rung.by == By::Kprobe)
+    }
+
+    /// What the kernel says of each program that is attached, by its name.
+    ///
+    /// # Errors
+    ///
+    /// If it does not tell.
+    pub fn infos(&self) -> Result<BTreeMap<String, Info>> {
+        let rungs = self.attachments.iter().filter_map(|attachment| attachment.hook);
+        let mut infos = BTreeMap::new();
+        for Program { name, .. } in rungs.flat_map(Rung::programs) {
+            if let Some(program) = self.ebpf.program(&name)
+                && let Ok(fd) = program.fd()
+            {
+                infos.insert(name.into_owned(), misses::info(fd.as_fd())?);
+            }
+        }
+        Ok(infos)
+    }
+
+    /// Gives up probes: detaches those of their programs that no other one uses. `why` is
+    /// kept as the reason for which their hooks will not do.
+    ///
+    /// # Errors
+    ///
+    /// If the kernel does not let go of a program.
+    pub fn shed(&mut self, probes: &[&'static str], why: &str) -> Result<()> {
+        let mut given_up = Vec::new();
+        for attachment in &mut self.attachments {
+            if probes.contains(&attachment.probe.name)
+                && let Some(rung) = attachment.hook.take()
+            {
+                attachment.refused.push((rung, why.to_owned()));
+                given_up.extend(rung.programs());
+            }
+        }
+        let infos = self.infos()?;
+        for program in given_up.iter().filter(|program| !infos.contains_key(&*program.name)) {
+            if let Some(loaded) = self.ebpf.program(&program.name)
+                && let Ok(fd) = loaded.fd()
+            {
+                // What it missed stays missed.
+                let missed = misses::info(fd.as_fd())?.recursion_misses;
+                self.skipped[kind(&program.name, loaded)] += missed;
+            }
+            unload(&mut self.ebpf, program)
+                .with_context(|| format!("cannot detach {}", program.name))?;
+        }
+        Ok(())
+    }
+}
+
+/// Gives back to the kernel what the tables of its types have taken: ten times what the
+/// daemon needs from here on, and the allocator would keep it.
+fn release_memory() {
+    #[cfg(target_env = "gnu")]
+    // SAFETY: it takes no memory of ours, and may be called at any time.
+    unsafe {
+        libc::malloc_trim(0);
+    }
+}
+
+/// Runs that the kernel skipped, by what the program is on.
+const SKIPPED: [&str; 3] = ["recursion", "recursion_copying", "recursion_faults"];
+
+/// Which of [`SKIPPED`] a program's runs belong to.
+fn kind(name: &str, program: &programs::Program) -> usize {
+    if matches!(program, programs::Program::BtfTracePoint(_)) {
+        0
+    } else if name == FAULTS {
+        2
+    } else {
+        1
+    }
+}
+
+/// Unloads a program, and so detaches it; one that is not loaded need not be.
+fn unload(ebpf: &mut Ebpf, program: &Program) -> Result<(), ProgramError> {
+    let unloaded = match ebpf.program_mut(&program.name) {
+        Some(programs::Program::BtfTracePoint(program)) => program.unload(),
+        Some(programs::Program::KProbe(program)) => program.unload(),
+        Some(programs::Program::FEntry(program)) => program.unload(),
+        Some(programs::Program::FExit(program)) => program.unload(),
+        _ => Ok(()),
+    };
+    match unloaded {
+        Err(ProgramError::NotLoaded) => Ok(()),
+        unloaded => unloaded,
     }
 }
 
@@ -301,19 +402,10 @@ impl Loaded {
         let programs = rung.programs();
         let attached = programs.iter().try_for_each(|program| self.attach_program(program));
         if attached.is_err() {
-            programs.iter().for_each(|program| self.unload(program));
+            // One that cannot be unloaded was not attached either.
+            programs.iter().for_each(|program| drop(unload(&mut self.ebpf, program)));
         }
         attached
-    }
-
-    /// Unloads a program, and so detaches it; one that cannot be was not attached either.
-    fn unload(&mut self, program: &Program) {
-        let _ = match self.ebpf.program_mut(&program.name) {
-            Some(programs::Program::KProbe(program)) => program.unload(),
-            Some(programs::Program::FEntry(program)) => program.unload(),
-            Some(programs::Program::FExit(program)) => program.unload(),
-            _ => Ok(()),
-        };
     }
 
     /// Attaches one loaded program.
@@ -345,8 +437,8 @@ impl Loaded {
         let slot_of = map(&mut self.ebpf, "SLOT_OF")?;
         // Programs yet to be loaded name it by its descriptor: it stays open until then.
         let all_slots = map(&mut self.ebpf, "SLOTS")?;
-        let slots = Slots::new(&all_slots, &slot_of, free, self.reserved)?;
-        let losses = Losses::new(map(&mut self.ebpf, ".bss")?)?;
+        let slots = Slots::new(&all_slots, slot_of, free, self.reserved)?;
+        let cpus = Cpus::new(map(&mut self.ebpf, ".bss")?, self.reserved as usize)?;
         let mut attached = HashSet::new();
         let mut attachments: Vec<Attachment> = Vec::new();
         for probe in probes() {
@@ -357,11 +449,19 @@ impl Loaded {
             };
             attachments.push(attachment);
             if probe.tells_who_runs() {
-                cpus::visit_each();
+                super::cpus::visit_each();
             }
         }
         let Self { ebpf, log, reads_kernel, .. } = self;
-        Ok(Kernel { ebpf, log, slots, losses, attachments, reads_kernel })
+        Ok(Kernel {
+            ebpf,
+            log,
+            slots,
+            cpus,
+            skipped: [0; SKIPPED.len()],
+            attachments,
+            reads_kernel,
+        })
     }
 
     fn attach_probe(

@@ -1,77 +1,178 @@
 //! What the programs missed: their own counts, and runs the kernel skipped.
 
-use std::os::fd::{AsRawFd as _, BorrowedFd};
+use std::{
+    collections::HashMap,
+    os::fd::{AsFd as _, AsRawFd as _, BorrowedFd, FromRawFd as _, OwnedFd},
+    time::Duration,
+};
 
 use anyhow::{Context as _, Result};
-use aya::maps::{Array, MapData};
+use aya::{
+    maps::{Array, MapData},
+    programs::{links::LinkType, loaded_links},
+};
 use aya_obj::generated::{bpf_cmd, bpf_prog_info};
 use zc_common::slot::{CpuState, Lost, Slot};
 
 const WORDS: usize = CpuState::WORDS * Slot::MAX_CPUS;
 
 /// The `.bss` of the object: one [`CpuState`] a CPU.
-pub struct Losses(Array<MapData, [u64; WORDS]>);
+pub struct Cpus {
+    map: Array<MapData, [u64; WORDS]>,
+    count: usize,
+}
 
-impl Losses {
-    /// Takes the `.bss` map.
+/// What the CPUs have in theirs.
+pub struct Seen {
+    /// The slots of the threads that run.
+    pub running: Vec<u32>,
+    /// Events missed since attach, by reason.
+    pub lost: [u64; Lost::COUNT],
+}
+
+impl Cpus {
+    /// Takes the `.bss` map, of so many CPUs.
     ///
     /// # Errors
     ///
     /// If it has another shape than the one this daemon was built with.
-    pub fn new(bss: aya::maps::Map) -> Result<Self> {
-        Ok(Self(Array::try_from(bss).context("the object's .bss has an unknown shape")?))
+    pub fn new(bss: aya::maps::Map, count: usize) -> Result<Self> {
+        let map = Array::try_from(bss).context("the object's .bss has an unknown shape")?;
+        Ok(Self { map, count })
     }
 
-    /// Events missed since attach, by reason, over all CPUs.
+    /// What they have now.
     ///
     /// # Errors
     ///
     /// If the map cannot be read.
-    pub fn read(&self) -> Result<[u64; Lost::COUNT]> {
-        let words = self.0.get(&0, 0).context("cannot read the counts of lost events")?;
-        let mut sums = [0; Lost::COUNT];
-        for cpu in words.chunks_exact(CpuState::WORDS) {
-            for (sum, lost) in sums.iter_mut().zip(&cpu[CpuState::FIRST_LOST..]) {
+    pub fn read(&self) -> Result<Seen> {
+        let words = self.map.get(&0, 0).context("cannot read what the CPUs keep")?;
+        let mut seen = Seen { running: Vec::new(), lost: [0; Lost::COUNT] };
+        for cpu in words.chunks_exact(CpuState::WORDS).take(self.count) {
+            seen.running.extend(u32::try_from(cpu[0]));
+            for (sum, lost) in seen.lost.iter_mut().zip(&cpu[CpuState::FIRST_LOST..]) {
                 *sum += lost;
             }
         }
-        Ok(sums)
+        Ok(seen)
     }
 }
 
-/// How often the kernel skipped a program because it was already running on the
-/// CPU (`bpf_prog_info.recursion_misses`; 0 where the kernel does not count them).
+/// What the kernel says of a program.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Info {
+    /// Its number.
+    pub id: u32,
+    /// How long it ran while runs were timed.
+    pub ran: Duration,
+    /// How often, likewise.
+    pub runs: u64,
+    /// How often it was skipped because it was already running on the CPU
+    /// (`bpf_prog_info.recursion_misses`; 0 where the kernel does not count them).
+    pub recursion_misses: u64,
+}
+
+/// Asks the kernel about a program.
 ///
 /// # Errors
 ///
 /// If the kernel does not tell.
-pub fn recursion(program: BorrowedFd<'_>) -> Result<u64> {
+pub fn info(program: BorrowedFd<'_>) -> Result<Info> {
+    // SAFETY: plain integers, for which all zeroes is a value.
+    let mut info: bpf_prog_info = unsafe { std::mem::zeroed() };
+    ask(program, &mut info).context("cannot ask for a program's misses")?;
+    Ok(Info {
+        id: info.id,
+        ran: Duration::from_nanos(info.run_time_ns),
+        runs: info.run_cnt,
+        recursion_misses: info.recursion_misses,
+    })
+}
+
+/// How often the kernel did not come to run a program by its kprobe, by the program's
+/// number; empty where it does not count that (before 6.7), or there is no kprobe.
+///
+/// # Errors
+///
+/// If the kernel does not tell of links.
+pub fn of_links() -> Result<HashMap<u32, u64>> {
+    let mut misses = HashMap::new();
+    for link in loaded_links() {
+        // One that goes meanwhile tells nothing.
+        let Ok(link) = link else { continue };
+        if link.link_type().is_ok_and(|kind| kind == LinkType::PerfEvent)
+            && let Ok(fd) = open_link(link.id())
+            && let Some(missed) = missed_by(fd.as_fd())?
+        {
+            *misses.entry(link.program_id()).or_default() += missed;
+        }
+    }
+    Ok(misses)
+}
+
+/// Opens a link by its number.
+fn open_link(id: u32) -> std::io::Result<OwnedFd> {
+    let mut query = [id, 0, 0, 0];
+    let fd = call(bpf_cmd::BPF_LINK_GET_FD_BY_ID, &mut query)?;
+    // SAFETY: the kernel has just given us this descriptor.
+    Ok(unsafe { OwnedFd::from_raw_fd(fd) })
+}
+
+/// What the kprobe of a link missed, if it is one and the kernel says.
+fn missed_by(link: BorrowedFd<'_>) -> Result<Option<u64>> {
+    /// The head of `struct bpf_link_info` of a kprobe, as far as `missed`.
     #[repr(C)]
     #[derive(Default)]
+    struct KprobeInfo {
+        kind: u32,
+        id: u32,
+        program: u32,
+        _pad: u32,
+        event: u32,
+        _pad2: u32,
+        name: u64,
+        name_length: u32,
+        offset: u32,
+        address: u64,
+        missed: u64,
+    }
+    /// `BPF_PERF_EVENT_KPROBE` and `BPF_PERF_EVENT_KRETPROBE`.
+    const KPROBES: [u32; 2] = [3, 4];
+    let mut info = KprobeInfo::default();
+    let length = ask(link, &mut info).context("cannot ask for a link's misses")?;
+    let told = length as usize >= size_of::<KprobeInfo>() && KPROBES.contains(&info.event);
+    Ok(told.then_some(info.missed))
+}
+
+/// Fills `info` with what the kernel says of an object; how much that is.
+fn ask<T>(object: BorrowedFd<'_>, info: &mut T) -> Result<u32> {
+    #[repr(C)]
     struct Query {
         fd: u32,
         length: u32,
         info: u64,
     }
-    // SAFETY: plain integers, for which all zeroes is a value.
-    let mut info: bpf_prog_info = unsafe { std::mem::zeroed() };
     let mut query = Query {
-        fd: program.as_raw_fd().cast_unsigned(),
-        length: u32::try_from(size_of::<bpf_prog_info>())?,
-        info: (&raw mut info) as u64,
+        fd: object.as_raw_fd().cast_unsigned(),
+        length: u32::try_from(size_of::<T>())?,
+        info: std::ptr::from_mut(info) as u64,
     };
-    // SAFETY: BPF_OBJ_GET_INFO_BY_FD reads `query` and writes at most `length`
-    // bytes to `info`; both outlive the call.
+    call(bpf_cmd::BPF_OBJ_GET_INFO_BY_FD, &mut query)?;
+    Ok(query.length)
+}
+
+/// `bpf(2)`. What the request points to is as long as it says.
+fn call<T>(command: bpf_cmd, request: &mut T) -> std::io::Result<i32> {
+    // SAFETY: the kernel reads and writes `request`, and what it points to, both of which
+    // outlive the call.
     let result = unsafe {
         libc::syscall(
             libc::SYS_bpf,
-            bpf_cmd::BPF_OBJ_GET_INFO_BY_FD as libc::c_ulong,
-            &raw mut query,
-            size_of::<Query>(),
+            command as libc::c_ulong,
+            std::ptr::from_mut(request),
+            size_of::<T>(),
         )
     };
-    if result != 0 {
-        return Err(std::io::Error::last_os_error()).context("cannot ask for a program's misses");
-    }
-    Ok(info.recursion_misses)
+    i32::try_from(result).ok().filter(|value| *value >= 0).ok_or_else(std::io::Error::last_os_error)
 }

@@ -1,7 +1,7 @@
 //! The edge to the kernel: the only user of `aya`, and of `unsafe`.
 //!
 //! [`hooks`] says what there is to attach, [`ladder`] what by, [`loader`] attaches it,
-//! [`slots`] reads what was charged, [`sites`] at which call sites; [`breakpoints`] and
+//! [`slots`] reads what was charged, [`meter`] what that costs, [`sites`] at which call sites; [`breakpoints`] and
 //! [`watch`] are the same for an audit. [`mod@reference`] and [`path`] move bytes themselves.
 //! The engine sees none of this: it is handed [`zc_common::slot::Reading`]s.
 
@@ -14,6 +14,7 @@ mod cpus;
 pub mod hooks;
 pub mod ladder;
 pub mod loader;
+pub mod meter;
 pub mod misses;
 pub mod network;
 pub mod object;

@@ -92,8 +92,8 @@ families! {
     LOST = "zc_lost_total", Counter, ["reason"],
         "Events known to be missing from the other families.";
     PROBE_UP = "zc_probe_up", Gauge, ["probe", "hook"],
-        "1 if the probe is attached to the hook; 0 if it could be attached nowhere (hook=\"\"): \
-         what it measures is then unknown, not zero.";
+        "1 if the probe is attached to the hook; 0 if it could be attached nowhere, or was given up \
+         to keep to --budget (hook=\"\"): what it measures is then unknown, not zero.";
     ROUTE_COVERAGE = "zc_route_coverage", Gauge, ["route", "quality"],
         "1, labelled with how well copies are measured on a route. quality=\"exact\": to the \
          byte, by the self-test at the start (zc run --self-test); quality=\"bounded\": the truth \
@@ -105,6 +105,27 @@ families! {
         "Entries in use in an eBPF map.";
     MAP_CAPACITY = "zc_map_capacity", Gauge, ["map"],
         "Entries that an eBPF map can hold.";
+    PROGRAM_SECONDS = "zc_bpf_program_run_seconds_total", Counter, ["program"],
+        "Time that a program of zc ran on all CPUs, of the time that runs were timed \
+         (zc_bpf_stats_seconds_total), which is a part of all: the rate of this divided by the \
+         rate of that is what the program takes of a core. To time a run costs more than some runs \
+         take, and is not in it. A program that is detached has no series.";
+    PROGRAM_RUNS = "zc_bpf_program_runs_total", Counter, ["program"],
+        "Runs of a program of zc that were timed. See zc_bpf_program_run_seconds_total.";
+    TIMED = "zc_bpf_stats_seconds_total", Counter, [],
+        "Time in which zc had the kernel time the runs of programs (BPF statistics): at least a \
+         second in each twenty; with --budget, in each three.";
+    RECURSION_MISSES = "zc_bpf_program_recursion_misses_total", Counter, ["program"],
+        "Runs of a program that the kernel skipped as it was under way on that CPU already (as \
+         far as the kernel counts them, from 5.12; by kprobe from 6.7). Their sums stand in \
+         zc_lost_total.";
+    LINK_MISSES = "zc_bpf_link_misses_total", Counter, ["program"],
+        "Hits of a kprobe, or calls that a kretprobe could not follow, at which the kernel did \
+         not come to run a program (from 6.7; other hooks have no such misses).";
+    OBSERVER_SHARE = "zc_observer_share", Gauge, ["part"],
+        "What zc takes of one core (1 is all of it), as last looked at: part=\"programs\": its \
+         programs on all CPUs, while their runs were timed; part=\"daemon\": the daemon itself, \
+         since the look before.";
     BUILD_INFO = "zc_build_info", Gauge, ["version", "object"],
         "1, labelled with the daemon's version and the start of its eBPF object's SHA-256.";
     SCRAPE_DURATION = "zc_scrape_duration_seconds", Histogram, [],

@@ -1,5 +1,7 @@
 //! `/api/v1/processes`: every process that lives, with its totals.
 
+use std::sync::Arc;
+
 use serde::Serialize;
 use zc_common::{
     counter::{Counter, Fault, Switch, Tally},
@@ -7,35 +9,37 @@ use zc_common::{
 };
 
 use crate::engine::{
-    snapshot::{Process, Snapshot},
+    probes::Probes,
+    snapshot::Process,
     summary::{self, Copies},
 };
 
-/// Which probes are down: what they measure is left out, as it is unknown, not
-/// zero.
+/// What is shown of a tally: what no probe counts is left out, as it is unknown, not zero.
 #[derive(Clone, Debug, Default)]
 pub struct Coverage {
-    /// Their names.
-    pub down: Vec<&'static str>,
+    /// What the probes see.
+    pub probes: Arc<Probes>,
     /// Which copies are shown.
     pub copies: Copies,
 }
 
-impl Coverage {
-    fn has(&self, probe: &str) -> bool {
-        !self.down.contains(&probe)
-    }
-}
-
 /// The whole answer.
 #[derive(Serialize)]
-pub struct Processes {
+pub struct Processes<'a> {
     /// The version of this format.
     version: u32,
     /// The probes that are down: what they measure is in no row.
     unmeasured: Vec<&'static str>,
-    /// Every process, by pid.
-    processes: Vec<Row>,
+    /// Every process, by pid. A row at a time: there are many.
+    #[serde(serialize_with = "rows")]
+    processes: (&'a [Process], &'a Coverage),
+}
+
+fn rows<S: serde::Serializer>(
+    (processes, coverage): &(&[Process], &Coverage),
+    to: S,
+) -> Result<S::Ok, S::Error> {
+    to.collect_seq(processes.iter().map(|process| row(process, coverage)))
 }
 
 #[derive(Serialize)]
@@ -112,11 +116,11 @@ pub(super) struct Backed {
     pub(super) faults: u64,
 }
 
-/// All processes of a snapshot.
+/// All these processes.
 #[must_use]
-pub fn processes(snapshot: &Snapshot, coverage: &Coverage) -> Processes {
-    let rows = snapshot.processes.iter().map(|process| row(process, coverage));
-    Processes { version: 1, unmeasured: coverage.down.clone(), processes: rows.collect() }
+pub fn processes<'a>(processes: &'a [Process], coverage: &'a Coverage) -> Processes<'a> {
+    let unmeasured = coverage.probes.down().collect();
+    Processes { version: 1, unmeasured, processes: (processes, coverage) }
 }
 
 fn row(process: &Process, coverage: &Coverage) -> Row {
@@ -125,7 +129,7 @@ fn row(process: &Process, coverage: &Coverage) -> Row {
         start_ns: process.key.start,
         comm: process.name.clone(),
         threads: process.threads,
-        totals: Totals::of(&process.tally, coverage),
+        totals: Totals::of(&process.tally.whole(), coverage),
     }
 }
 
@@ -134,13 +138,14 @@ impl Totals {
     #[must_use]
     pub fn of(tally: &Tally, coverage: &Coverage) -> Self {
         let calls: u64 = Class::ALL.iter().map(|class| tally[Counter::syscalls(*class)]).sum();
-        let (moves, calls_known) = (coverage.has("transfers"), coverage.has("syscalls"));
+        let probes = &coverage.probes;
+        let (moves, calls_known) = (probes.has("transfers"), probes.has("syscalls"));
         Self {
-            transferred: moves.then(|| transferred(summary::transferred(tally))),
-            copied: moves.then(|| copied(tally, coverage.copies)),
-            copy_unknown: moves.then(|| transferred(summary::unknown(tally))),
-            moved: moves.then(|| moved(tally)),
-            fallback: moves.then(|| fallbacks(tally)),
+            transferred: moves.then(|| transferred(summary::transferred(tally), probes)),
+            copied: moves.then(|| copied(tally, coverage)),
+            copy_unknown: moves.then(|| transferred(summary::unknown(tally), probes)),
+            moved: moves.then(|| moved(tally, probes)),
+            fallback: moves.then(|| fallbacks(tally, probes)),
             syscalls: calls_known.then(|| syscalls(tally)),
             mode_switches: calls_known.then_some(2 * calls),
             context_switches: Switches {
@@ -150,14 +155,15 @@ impl Totals {
             page_faults: Faults {
                 minor: tally[Counter::faults(Fault::Minor)],
                 major: tally[Counter::faults(Fault::Major)],
-                by_backing: coverage.has("page_fault_backing").then(|| backed(tally)),
+                by_backing: probes.has("page_fault_backing").then(|| backed(tally)),
             },
         }
     }
 }
 
-fn transferred(rows: Vec<summary::Transferred>) -> Vec<Transferred> {
+fn transferred(rows: Vec<summary::Transferred>, probes: &Probes) -> Vec<Transferred> {
     rows.into_iter()
+        .filter(|row| probes.sees_moves(row.route))
         .map(|row| Transferred {
             route: row.route.name(),
             endpoint: row.endpoint.name(),
@@ -167,9 +173,10 @@ fn transferred(rows: Vec<summary::Transferred>) -> Vec<Transferred> {
         .collect()
 }
 
-fn copied(tally: &Tally, copies: Copies) -> Vec<Copied> {
-    summary::copied(tally, copies)
+fn copied(tally: &Tally, Coverage { probes, copies }: &Coverage) -> Vec<Copied> {
+    summary::copied(tally, *copies)
         .into_iter()
+        .filter(|row| probes.sees(row.route, row.quality))
         .map(|row| Copied {
             route: row.route.name(),
             direction: row.direction.name(),
@@ -180,12 +187,14 @@ fn copied(tally: &Tally, copies: Copies) -> Vec<Copied> {
         .collect()
 }
 
-fn moved(tally: &Tally) -> Vec<Moved> {
-    summary::moved(tally).map(|(route, bytes)| Moved { route: route.name(), bytes }).collect()
+fn moved(tally: &Tally, probes: &Probes) -> Vec<Moved> {
+    let seen = summary::moved(tally).filter(|(route, _)| probes.sees_moves(*route));
+    seen.map(|(route, bytes)| Moved { route: route.name(), bytes }).collect()
 }
 
-fn fallbacks(tally: &Tally) -> Vec<Fallback> {
+fn fallbacks(tally: &Tally, probes: &Probes) -> Vec<Fallback> {
     summary::fallbacks(tally)
+        .filter(|(route, _, _)| probes.sees_copies(*route))
         .map(|(route, reason, bytes)| Fallback {
             route: route.name(),
             reason: reason.name(),

@@ -39,6 +39,19 @@ pub(in crate::workload) fn fork_sharing_descriptors(
     in_child(libc::pid_t::try_from(pid).map_err(io::Error::other)?, then)
 }
 
+/// Like [`fork`], but the child is killed when this process ends, and nobody need wait for it.
+pub(in crate::workload) fn fork_tied(then: impl FnOnce() -> io::Result<()>) -> io::Result<()> {
+    let parent = own_pid();
+    fork(|| {
+        // SAFETY: the call takes no memory.
+        value(unsafe { libc::prctl(libc::PR_SET_PDEATHSIG, libc::SIGKILL) })?;
+        // SAFETY: the call takes nothing and cannot fail.
+        let orphaned = unsafe { libc::getppid() } != parent;
+        if orphaned { Err(io::ErrorKind::NotFound.into()) } else { then() }
+    })
+    .map(drop)
+}
+
 /// Runs `then` if `pid` says that this is the child.
 fn in_child(pid: libc::pid_t, then: impl FnOnce() -> io::Result<()>) -> io::Result<Child> {
     if value(pid)? == 0 {

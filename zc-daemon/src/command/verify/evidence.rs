@@ -46,7 +46,8 @@ pub(super) fn evidence(
                 .to_owned(),
         );
     }
-    let doubts = doubts(books, account, watched, running);
+    let mut doubts = doubts(books, account, watched, running);
+    doubts.extend(given_up(books, &traffic));
     let nobody = copied_for_nobody(&account.nobody);
     Ok(Evidence { traffic, coverage, lost: account.lost, nobody, doubts, blind })
 }
@@ -71,6 +72,25 @@ fn doubts(books: &Books, account: &Account, watched: &Watched, running: usize) -
         doubts.push("it uses Linux AIO (io_submit), whose copies are not seen here".to_owned());
     }
     doubts
+}
+
+/// What a budget has kept from being measured of the routes that were used; a probe that sees
+/// what is moved is [`unseen`] by itself.
+fn given_up(books: &Books, traffic: &[Traffic]) -> Option<String> {
+    let used = |attachment: &&Attachment| {
+        let routes = attachment.probe.routes;
+        books.given_up().contains(&attachment.probe.name)
+            && traffic.iter().any(|row| routes.contains(&row.route))
+    };
+    let names = books.kernel.attachments.iter().filter(used).map(|a| a.probe.name);
+    let names: Vec<_> = names.collect();
+    (!names.is_empty()).then(|| {
+        format!(
+            "zc gave up the probes {} to keep to its budget: what they would have seen from then \
+             on is not measured; raise --budget",
+            names.join(", ")
+        )
+    })
 }
 
 /// The probe of an io_uring's completions, without which a target that has none is seen well.

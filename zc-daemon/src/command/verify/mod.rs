@@ -22,6 +22,7 @@ use super::{
     attach_keeping,
     audit::Breakpoints,
     books::{Account, Books},
+    coverage::{Found, probes},
     self_test, sites,
 };
 use crate::{
@@ -57,6 +58,9 @@ pub async fn run(flags: Verify) -> Result<ExitCode> {
     let stacks = flags.stacks();
     let room = if stacks > 0 { sites::ROOM } else { 0 };
     let mut books = Books::open(attach_keeping(room, flags.attach)?, target.root(), 1)?;
+    if let Some(budget) = flags.budget {
+        books.keep_to(budget);
+    }
     let Observed { watched, account, audit, seconds } =
         observe(&flags, &target, &mut books).await?;
     let (kind, name) = target.name();
@@ -148,9 +152,8 @@ fn policy(limits: &Limits) -> Result<Policy> {
 }
 
 fn shown(books: &Books) -> json::Coverage {
-    let down = books.kernel.attachments.iter().filter(|a| a.hook.is_none());
-    let down = down.map(|attachment| attachment.probe.name).collect();
-    json::Coverage { down, copies: Copies::Best }
+    let probes = probes(&books.kernel.attachments, &Found::new()).into();
+    json::Coverage { probes, copies: Copies::Best }
 }
 
 /// What a report is made of.

@@ -148,7 +148,7 @@ mod tests {
     use zc_common::counter::Tally;
 
     use super::{super::tests::report, *};
-    use crate::view::json;
+    use crate::{engine::probes::Probes, view::json};
 
     #[test]
     fn the_verdict_comes_first_and_the_remedy_last() {
@@ -177,7 +177,9 @@ mod tests {
     #[test]
     fn what_is_not_seen_is_unknown() {
         let mut report = report("cannot_tell");
-        let down = json::Coverage { down: vec!["transfers", "syscalls"], ..Default::default() };
+        let states = vec![("transfers", None), ("syscalls", None)];
+        let probes = Probes { states, ..Probes::default() }.into();
+        let down = json::Coverage { probes, ..Default::default() };
         report.totals = json::Totals::of(&Tally::default(), &down);
         let page = report.text();
         for said in ["what was copied, is unknown", "reference: unknown", "mode switches unknown"] {
