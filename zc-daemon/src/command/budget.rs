@@ -105,7 +105,7 @@ fn share(taken: &Taken) -> Share {
 }
 
 fn past(taken: f64, most: f64) -> String {
-    format!("zc takes {:.4} % of a core, past its budget of {} %", 100.0 * taken, 100.0 * most)
+    format!("zc takes {:.4} % of a core, past its budget of {:.4} %", 100.0 * taken, 100.0 * most)
 }
 
 /// The probes that zc can do without, by programs that they share.
