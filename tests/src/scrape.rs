@@ -62,14 +62,17 @@ impl Metrics {
         Ok(self.rows(family, label, &[])?.into_values().sum())
     }
 
-    /// Every series as `name{labels}` and its value.
+    /// Every series as `name{labels}` and its value, but for times, which are no whole
+    /// numbers.
     ///
     /// # Errors
     ///
     /// If one is no number.
     pub fn counters(&self) -> Result<BTreeMap<String, u64>> {
         let counters = self.0.iter().filter(|sample| matches!(sample.value, Value::Counter(_)));
-        let own = counters.filter(|sample| sample.metric.starts_with("zc_"));
+        let own = counters.filter(|sample| {
+            sample.metric.starts_with("zc_") && !sample.metric.ends_with("_seconds_total")
+        });
         own.map(|sample| Ok((format!("{}{}", sample.metric, sample.labels), whole(sample)?)))
             .collect()
     }

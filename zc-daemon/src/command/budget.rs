@@ -105,10 +105,10 @@ fn share(taken: &Taken) -> Share {
 }
 
 fn past(taken: f64, most: f64) -> String {
-    format!("zc takes {:.4} % of a core, past its budget of {} %", 100.0 * taken, 100.0 * most)
+    format!("zc takes {:.4} % of a core, past its budget of {:.4} %", 100.0 * taken, 100.0 * most)
 }
 
-/// The probes that zc can do without, by programs that they share.
+/// The probes that are up, by programs that they share.
 fn units(kernel: &Kernel, taken: &Taken) -> Vec<Unit> {
     let mut units: Vec<(Vec<_>, Unit)> = Vec::new();
     let up = kernel.attachments.iter().filter_map(|a| Some((a.probe, a.hook?)));
@@ -117,18 +117,13 @@ fn units(kernel: &Kernel, taken: &Taken) -> Vec<Unit> {
         if let Some((_, unit)) = units.iter_mut().find(|(of, _)| *of == names) {
             unit.probes.push(probe.name);
             unit.needs.extend(probe.needs());
+            unit.optional &= probe.is_optional();
         } else {
             let cost = names.iter().filter_map(|name| taken.programs.get(&**name)).sum();
-            let unit = Unit { probes: vec![probe.name], needs: probe.needs().collect(), cost };
+            let (probes, needs) = (vec![probe.name], probe.needs().collect());
+            let unit = Unit { probes, needs, cost, optional: probe.is_optional() };
             units.push((names, unit));
         }
     }
-    let optional: Vec<_> = kernel
-        .attachments
-        .iter()
-        .filter(|attachment| attachment.probe.is_optional())
-        .map(|attachment| attachment.probe.name)
-        .collect();
-    let units = units.into_iter().map(|(_, unit)| unit);
-    units.filter(|unit| unit.probes.iter().all(|name| optional.contains(name))).collect()
+    units.into_iter().map(|(_, unit)| unit).collect()
 }

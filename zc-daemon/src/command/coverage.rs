@@ -56,13 +56,14 @@ fn probes_of(attachments: &[Attachment], route: Route) -> impl Iterator<Item = &
 /// A route that no probe is for (nothing is copied by a tee) is hooked if anything is:
 /// what would be copied there would be seen.
 fn hooked(attachments: &[Attachment], route: Route) -> Hooked {
-    let mut up = probes_of(attachments, route).map(|a| a.hook.is_some()).peekable();
-    if up.peek().is_none() {
-        let any = attachments.iter().any(|a| a.probe.sees_copies() && a.hook.is_some());
+    let counts = |a: &Attachment| a.hook.is_some() && a.probe.is_optional();
+    if probes_of(attachments, route).next().is_none() {
+        let any = attachments.iter().any(|a| a.probe.sees_copies() && counts(a));
         return if any { Hooked::Fully } else { Hooked::Not };
     }
-    let up: Vec<_> = up.collect();
-    match (up.contains(&true), up.contains(&false)) {
+    let up = probes_of(attachments, route).any(counts);
+    let down = probes_of(attachments, route).any(|a| a.hook.is_none());
+    match (up, down) {
         (true, false) => Hooked::Fully,
         (true, true) => Hooked::Partly,
         (false, _) => Hooked::Not,

@@ -54,6 +54,8 @@ pub struct Unit {
     pub needs: Vec<&'static str>,
     /// What they take of a core.
     pub cost: f64,
+    /// Whether what others count stays right without it; if not, it goes with what it needs.
+    pub optional: bool,
 }
 
 impl Unit {
@@ -98,9 +100,10 @@ impl Budget {
 #[must_use]
 pub fn to_shed(units: &[Unit], excess: f64) -> Vec<usize> {
     let needed = |unit: &Unit| units.iter().any(|other| other.needs(unit));
-    let free: Vec<_> = (0..units.len()).filter(|place| !needed(&units[*place])).collect();
+    let all: Vec<_> = (0..units.len()).filter(|place| units[*place].optional).collect();
+    let free: Vec<_> = all.iter().copied().filter(|place| !needed(&units[*place])).collect();
     let enough = free.iter().map(|place| units[*place].cost).sum::<f64>() >= excess;
-    let candidates = if enough { free } else { (0..units.len()).collect() };
+    let candidates = if enough { free } else { all };
     let dearest = |one: &usize, other: &usize| units[*one].cost.total_cmp(&units[*other].cost);
     let mut shed: Vec<_> = candidates.into_iter().max_by(dearest).into_iter().collect();
     // Whoever needs what goes, goes.
@@ -120,7 +123,7 @@ mod tests {
     use super::*;
 
     fn unit(probe: &'static str, needs: &[&'static str], cost: f64) -> Unit {
-        Unit { probes: vec![probe], needs: needs.to_vec(), cost }
+        Unit { probes: vec![probe], needs: needs.to_vec(), cost, optional: true }
     }
 
     #[test]
@@ -146,5 +149,8 @@ mod tests {
         assert_eq!(to_shed(&units[2..4], 0.0001), [1]);
         assert_eq!(to_shed(&units[2..4], 0.005), [0, 1]);
         assert!(to_shed(&[], 1.0).is_empty());
+        let helper = Unit { optional: false, ..unit("socket_owner", &["transfers"], 0.9) };
+        assert_eq!(to_shed(&[helper.clone(), units[0].clone()], 0.03), [1, 0]);
+        assert!(to_shed(&[helper], 0.03).is_empty());
     }
 }
