@@ -32,7 +32,7 @@ pub enum Kind {
     /// Entries in a row; whole pages.
     Array,
     /// The same, and one more.
-    Queue,
+    Stack,
     /// Entries and a table that leads to them.
     Hash,
 }
@@ -59,7 +59,7 @@ impl Sizes {
             Room { map: "SLOTS", entries: cpus + threads, entry: slot, kind: Kind::Array },
             // An array rounds its entries of four bytes up.
             Room { map: "SLOT_OF", entries: pids, entry: word, kind: Kind::Array },
-            Room { map: "FREE", entries: threads, entry: word / 2, kind: Kind::Queue },
+            Room { map: "FREE", entries: threads, entry: word / 2, kind: Kind::Stack },
             Room {
                 map: "OWNERS",
                 entries: threads.max(LEAST_SENDERS),
@@ -99,7 +99,7 @@ impl Room {
         let (count, entry) = (u64::from(self.entries), self.entry);
         match self.kind {
             Kind::Array => count * entry,
-            Kind::Queue => (count + 1) * entry,
+            Kind::Stack => (count + 1) * entry,
             Kind::Hash => count * entry + count.next_power_of_two() * BUCKET,
         }
     }
