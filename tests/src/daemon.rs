@@ -144,7 +144,12 @@ impl Daemon {
         self.child.wait().context("cannot wait for zc")
     }
 
-    fn signal(&self, signal: Signal) -> Result<()> {
+    /// Sends a signal.
+    ///
+    /// # Errors
+    ///
+    /// If that cannot be done.
+    pub fn signal(&self, signal: Signal) -> Result<()> {
         let pid = Pid::from_raw(self.pid().cast_signed()).context("zc has no pid")?;
         kill_process(pid, signal).context("cannot signal zc")
     }

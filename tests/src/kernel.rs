@@ -76,7 +76,8 @@ pub fn runs(case: &str, folder: &Path) -> bool {
 
 /// Whether this is one of Debian's kernels for clouds, which the guests run: what can be
 /// provided to them must be there.
-fn is_guest() -> bool {
+#[must_use]
+pub fn is_guest() -> bool {
     zc_daemon::host::kernel_release().ends_with("-cloud-amd64")
 }
 

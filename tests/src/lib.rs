@@ -7,13 +7,18 @@
 //! is zc while it watches processes, [`verify`] what its verdict was,
 //! [`real`] runs programs of Debian under `zc verify`,
 //! [`programs`] runs workloads under names of their own, [`kernel`] says what the
-//! running kernel can do, so that a test expects the right answer of it.
+//! running kernel can do, so that a test expects the right answer of it,
+//! [`sizing`] says what memory zc takes, [`known`] reads what a workload says of itself, [`storm`] holds the daemon to it.
 
 pub mod daemon;
 pub mod kernel;
+pub mod known;
+pub mod pids;
 pub mod programs;
 pub mod real;
 pub mod scrape;
+pub mod sizing;
+pub mod storm;
 pub mod verify;
 pub mod watching;
 pub mod workload;

@@ -1,6 +1,7 @@
 //! Programs under names of their own: the daemon tells processes apart by comm.
 
 use std::{
+    collections::BTreeSet,
     env, fs,
     io::Write as _,
     os::unix::fs::symlink,
@@ -138,10 +139,10 @@ impl Waiting {
     ///
     /// As [`Self::start`].
     pub fn step(&self) -> Result<()> {
-        const SLEPT: &str = "voluntary_ctxt_switches";
-        let before = self.status(SLEPT)?;
+        let slept = |waiting: &Self| waiting.sum_over_threads("voluntary_ctxt_switches");
+        let before = slept(self)?;
         self.0.stdin.as_ref().context("no standard input")?.write_all(&[0])?;
-        self.comes_to(|waiting| Ok(waiting.status(SLEPT)? > before && waiting.is_blocked()?))
+        self.comes_to(|waiting| Ok(slept(waiting)? > before && waiting.is_blocked()?))
     }
 
     fn comes_to(&self, there: impl Fn(&Self) -> Result<bool>) -> Result<()> {
@@ -176,10 +177,26 @@ impl Waiting {
     ///
     /// If there is none of that name.
     pub fn status(&self, name: &str) -> Result<u64> {
-        let text = self.proc("status")?;
-        let line = text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':'));
-        let number = line.with_context(|| format!("no {name} in /proc/PID/status"))?.trim();
-        number.parse().with_context(|| format!("{name} is {number:?}"))
+        number(&self.proc("status")?, name)
+    }
+
+    /// The same, summed over its threads: over a first one that is dead, too.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::status`].
+    pub fn sum_over_threads(&self, name: &str) -> Result<u64> {
+        let threads = self.threads()?;
+        threads.iter().map(|tid| number(&self.proc(&format!("task/{tid}/status"))?, name)).sum()
+    }
+
+    /// The ids of its threads.
+    ///
+    /// # Errors
+    ///
+    /// If it is gone.
+    pub fn threads(&self) -> Result<BTreeSet<u32>> {
+        zc_daemon::host::threads_of(self.pid())
     }
 
     /// A number of its `/proc/PID/stat`, counted from 1 as in `proc(5)`.
@@ -195,11 +212,19 @@ impl Waiting {
         number.context("/proc/PID/stat is short")?.parse().context("no number there")
     }
 
-    /// Asleep, in a read of its standard input (system call 0, descriptor 0).
+    /// Every thread is asleep (or dead, as the first one may be), and one in a read of its
+    /// standard input (system call 0, descriptor 0).
     fn is_blocked(&self) -> Result<bool> {
-        let asleep =
-            self.proc("stat")?.rsplit_once(") ").is_some_and(|(_, rest)| rest.starts_with('S'));
-        Ok(asleep && self.proc("syscall").map_or(true, |text| text.starts_with("0 0x0 ")))
+        let mut reads = false;
+        for tid in self.threads()? {
+            let stat = self.proc(&format!("task/{tid}/stat"))?;
+            if !stat.rsplit_once(") ").is_some_and(|(_, rest)| rest.starts_with(['S', 'Z'])) {
+                return Ok(false);
+            }
+            let call = self.proc(&format!("task/{tid}/syscall"));
+            reads |= call.map_or(true, |text| text.starts_with("0 0x0 "));
+        }
+        Ok(reads)
     }
 
     /// Lets it end.
@@ -221,6 +246,13 @@ impl Drop for Waiting {
         let _ = self.0.kill();
         let _ = self.0.wait();
     }
+}
+
+/// A number of a `status` file.
+fn number(text: &str, name: &str) -> Result<u64> {
+    let line = text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':'));
+    let number = line.with_context(|| format!("no {name} in /proc/PID/status"))?.trim();
+    number.parse().with_context(|| format!("{name} is {number:?}"))
 }
 
 /// Times 10 ms: emulated machines are slow.

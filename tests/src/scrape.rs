@@ -30,11 +30,21 @@ impl Metrics {
     ///
     /// If two series have the same labels, or one is no whole number.
     pub fn rows(&self, family: &str, label: (&str, &str), by: &[&str]) -> Result<Rows> {
+        self.select(family, |sample| sample.labels.get(label.0) == Some(label.1), by)
+    }
+
+    /// Every series of `family`, by `by`.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::rows`].
+    pub fn all(&self, family: &str, by: &[&str]) -> Result<Rows> {
+        self.select(family, |_| true, by)
+    }
+
+    fn select(&self, family: &str, wanted: impl Fn(&Sample) -> bool, by: &[&str]) -> Result<Rows> {
         let mut rows = Rows::new();
-        for sample in self.0.iter().filter(|sample| sample.metric == family) {
-            if sample.labels.get(label.0) != Some(label.1) {
-                continue;
-            }
+        for sample in self.0.iter().filter(|sample| sample.metric == family && wanted(sample)) {
             let key = by.iter().map(|name| sample.labels.get(name).unwrap_or("").to_owned());
             let key: Vec<_> = key.collect();
             if rows.insert(key.clone(), whole(sample)?).is_some() {

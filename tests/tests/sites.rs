@@ -3,6 +3,10 @@
 #![expect(clippy::unwrap_used, reason = "a test that panics says what failed, and where")]
 
 use serde_json::Value;
+use zc_daemon::{
+    host,
+    kernel::{ladder::Ladder, loader::Kernel, sizes::Sizes},
+};
 use zc_tests::{
     kernel,
     programs::{Stage, Waiting},
@@ -117,4 +121,21 @@ fn by_kprobes_the_stack_begins_with_the_caller() {
         assert_entered(&kernel);
         assert!(is_whole(&report), "{report:#}");
     }
+}
+
+/// With room for one site, which is that of all bytes without one of their own.
+#[test]
+fn bytes_without_room_for_a_site_are_told() {
+    let stage = Stage::new().unwrap();
+    let sizes = Sizes { threads: 4096, pids: host::pid_max().unwrap(), sites: 1 };
+    let kernel = Kernel::attach(sizes, Ladder::Best).unwrap();
+    for action in ["prepare", "run"] {
+        let mut command = stage.workload("crammed").unwrap();
+        command.args(["read-file", action, "--bytes", "300007", "--dir"]).arg(stage.path());
+        assert!(command.status().unwrap().success());
+    }
+    let sites = kernel.sites().unwrap();
+    assert_eq!(sites.sites, []);
+    // What was prepared was written, what was run was read.
+    assert!(sites.unplaced >= 2 * BYTES, "{}", sites.unplaced);
 }

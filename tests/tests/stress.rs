@@ -1,12 +1,11 @@
 //! Eight threads that mix routes, signals that interrupt them, memory that ends within
 //! their buffers, and children killed as they copy: the sums hold within what is known.
 
-#![expect(clippy::unwrap_used, reason = "a test that panics says what failed, and where")]
-
-use std::{collections::BTreeMap, fs, process::Stdio};
+use std::{fs, process::Stdio};
 
 use zc_tests::{
     daemon::Daemon,
+    known::bounds,
     programs::Stage,
     scrape::{Rows, difference},
 };
@@ -15,29 +14,6 @@ const SECONDS: &str = "20";
 
 /// Bytes of the input, and the most that one call asks for.
 const BYTES: u64 = 1 << 20;
-
-/// What is known of a sum.
-#[derive(Clone, Copy, Debug, Default)]
-struct Bounds {
-    least: u64,
-    most: u64,
-}
-
-/// The lines of a run that begin with `word`, by what follows; what it printed is a write.
-fn bounds(report: &str, word: &str) -> BTreeMap<Vec<String>, Bounds> {
-    let mut all: BTreeMap<Vec<String>, Bounds> = BTreeMap::new();
-    for line in report.lines() {
-        let mut words: Vec<_> = line.split(' ').map(str::to_owned).collect();
-        if words.remove(0) == word {
-            let most = words.pop().unwrap().parse::<u64>().unwrap();
-            let least = words.pop().unwrap().parse::<u64>().unwrap();
-            let sum = all.entry(words).or_default();
-            sum.least += least;
-            sum.most += most;
-        }
-    }
-    all
-}
 
 /// Sums over the values of the last label.
 fn summed(rows: &Rows) -> Rows {

@@ -7,8 +7,11 @@
 
 use std::{
     fs,
+    io::Write as _,
     path::{Path, PathBuf},
     process::{Command, Stdio},
+    thread::sleep,
+    time::Duration,
 };
 
 use rustix::process::Signal;
@@ -81,27 +84,65 @@ fn what_reads_directly_passes() {
     assert!(broken.contains("nothing went by sendfile (but"), "{broken}");
 }
 
-/// Forty processes, half of them orphans whose parent has ended before them: none is
-/// missed, nobody else is counted.
-/// A process that sleeps throughout, and whose child does all the work.
+/// Waits until a script has made a file.
+fn await_file(path: &Path) {
+    for _ in 0..6000 {
+        if path.exists() {
+            return;
+        }
+        sleep(Duration::from_millis(10));
+    }
+    panic!("a script does not come to make {}", path.display());
+}
+
+/// Of a parent and a child that sleep throughout, so that no probe ever sees them, the
+/// grandchild does all the work, and goes on when the watch is over.
 #[test]
-fn children_of_a_process_that_sleeps_are_counted() {
+fn grandchildren_of_processes_that_sleep_are_counted() {
     let stage = Stage::new().unwrap();
+    let line = case(&stage, "pipe", 1).join(" ");
+    let [script, ready, done] = ["works.sh", "ready", "done"].map(|name| stage.path().join(name));
+    let (at, to) = (ready.display(), done.display());
+    let works = format!(": >{at}; read _ <&3; {line}; : >{to}; read _ <&3");
+    fs::write(&script, works).unwrap();
+    let sleeps = format!("exec 3<&0; sh -c 'sh {} & wait' & wait", script.display());
     let verified = complete(|| {
-        let line = case(&stage, "pipe", 1).join(" ");
-        let script = format!("exec 3<&0; ({line} --wait <&3) & wait");
-        let mut parent = Command::new("sh").args(["-c", &script]).stdin(Stdio::piped()).spawn()?;
+        for file in [&ready, &done] {
+            // There is none yet, the first time.
+            let _ = fs::remove_file(file);
+        }
+        let mut parent = Command::new("sh").args(["-c", &sleeps]).stdin(Stdio::piped()).spawn()?;
+        await_file(&ready);
+        // Both have little left to do until they wait for good.
+        sleep(Duration::from_millis(500));
         let pid = parent.id().to_string();
         let flags = [&["--json", "--pid", &pid], as_well_as_can_be()].concat();
         let watching = Watching::start("verify", &flags)?;
+        parent.stdin.as_ref().unwrap().write_all(b"\n")?;
+        await_file(&done);
+        watching.signal(Signal::INT)?;
+        let ended = watching.end()?;
         drop(parent.stdin.take());
         parent.wait()?;
-        Ok(Verified::from(watching.end()?))
+        Ok(Verified::from(ended))
     });
     let verified = verified.unwrap();
     assert_eq!((verified.code, moved_by_pipe(&verified)), (Some(1), BYTES), "{verified:?}");
 }
 
+/// What a command leaves may end after it, if it does so soon.
+#[test]
+fn what_a_command_leaves_is_waited_for() {
+    let stage = Stage::new().unwrap();
+    let line = case(&stage, "pipe", 1).join(" ");
+    let script = format!("(sleep 0.3; {line}) & exit 0");
+    let verified = judge(as_well_as_can_be(), &["sh".to_owned(), "-c".to_owned(), script]);
+    assert_eq!((verified.code, moved_by_pipe(&verified)), (Some(1), BYTES), "{verified:?}");
+    assert_eq!(verified.report["target"]["running"], 0, "{verified:?}");
+}
+
+/// Forty processes, half of them orphans whose parent has ended before them: none is
+/// missed, nobody else is counted.
 #[test]
 fn every_descendant_is_counted_whoever_takes_it_in() {
     const EACH: u64 = 20;

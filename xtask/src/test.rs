@@ -43,11 +43,17 @@ const LOCKED_DOWN: &str = "lockdown";
 const LOCK_DOWN: &str = "mount -t securityfs security /sys/kernel/security\n\
                          echo confidentiality >/sys/kernel/security/lockdown";
 
+/// A test for a machine of two CPUs that it may change, and the kernel that it is run on: in
+/// a guest of its own.
+const MACHINE: &str = "machine";
+const MACHINE_ON: &str = "6.12";
+
 /// Tests that start zc anew for each of their cases, which takes emulated machines long, and
 /// the kernels that they are run on; see [`ELSEWHERE`].
 const SLOW: &[(&str, &[&str])] = &[
     ("audit", &["5.10", "6.12", "7.3"]),
     ("daemon", &["5.10", "6.12", "7.3"]),
+    ("loss", &["5.10", "6.12"]),
     ("paths", &["6.1", "6.12", "7.3"]),
     ("programs", &["6.12"]),
     ("sites", &["5.10", "6.12", "7.3"]),
@@ -90,6 +96,16 @@ pub(crate) struct VmFlags {
     /// Run this shell command instead of the tests; zc and workload are on its PATH.
     #[arg(long)]
     command: Option<String>,
+    /// Its processors; more of them make a guest hang more often.
+    #[arg(long, default_value_t = 1, requires = "command")]
+    cpus: u32,
+}
+
+/// What to run instead of the tests, and by how many processors.
+#[derive(Clone, Copy)]
+struct Shell<'a> {
+    line: &'a str,
+    cpus: u32,
 }
 
 /// What a VM is for besides tests.
@@ -134,7 +150,8 @@ pub(crate) fn in_vms(flags: &VmFlags) -> Result<()> {
     let all: Vec<_> = SERIES.iter().map(ToString::to_string).collect();
     let series = if flags.series.is_empty() { all } else { flags.series.clone() };
     let mut tally = Tally::default();
-    let outcome = guests(&Built::new()?, &series, flags.command.as_deref(), &mut tally);
+    let shell = flags.command.as_deref().map(|line| Shell { line, cpus: flags.cpus });
+    let outcome = guests(&Built::new()?, &series, shell, &mut tally);
     let outcome = outcome.and_then(|table| table.finish(flags.write, flags.series.is_empty()));
     tally.print();
     outcome
@@ -143,8 +160,10 @@ pub(crate) fn in_vms(flags: &VmFlags) -> Result<()> {
 /// Runs every test program as root on this kernel, all of them even if one fails.
 fn native(built: &Built, tally: &mut Tally) -> Result<()> {
     let mut failed = Vec::new();
-    for (name, path) in
-        built.tests.iter().filter(|(name, _)| ![LOCKED_DOWN, PLAY].contains(&name.as_str()))
+    for (name, path) in built
+        .tests
+        .iter()
+        .filter(|(name, _)| ![LOCKED_DOWN, MACHINE, PLAY].contains(&name.as_str()))
     {
         eprintln!("xtask: root tests on this kernel: {name}");
         let mut command = as_root(path)?;
@@ -170,15 +189,22 @@ fn play(built: &Built, tally: &mut Tally) -> Result<()> {
 fn guests(
     built: &Built,
     series: &[String],
-    command: Option<&str>,
+    command: Option<Shell<'_>>,
     tally: &mut Tally,
 ) -> Result<Table> {
     for series in series {
         vm::fetch(series)?;
     }
+    let mut guests: Vec<_> = series
+        .iter()
+        .map(|series| Ok((series.as_str(), guest(built, series, command)?)))
+        .collect::<Result<_>>()?;
+    if command.is_none() && series.iter().any(|series| series == MACHINE_ON) {
+        guests.push((MACHINE_ON, changing_guest(built)?));
+    }
     let mut table = Table::default();
     let mut failed = Vec::new();
-    for (series, outcome) in series.iter().zip(boot_all(built, series, command)) {
+    for ((series, _), outcome) in guests.iter().zip(boot_all(&guests)) {
         let outcome = outcome?;
         tally.read(&outcome.output);
         table.read(series, &outcome.output);
@@ -202,21 +228,23 @@ const BOUNCING: &str = "6.18";
 /// The order in which guests boot: so those of two at a time end at about the same time.
 const ORDER: &[&str] = &["6.12", "6.18", "6.1", "7.3", "5.10"];
 
-/// What became of the guest of each series, in their order.
-fn boot_all(built: &Built, series: &[String], command: Option<&str>) -> Vec<Result<Outcome>> {
-    let workers = thread::available_parallelism().map_or(1, NonZero::get).min(series.len());
-    let mut order: Vec<_> = (0..series.len()).collect();
-    order.sort_by_key(|number| ORDER.iter().position(|known| *known == series[*number]));
+/// What became of each guest, in their order.
+fn boot_all(guests: &[(&str, Guest)]) -> Vec<Result<Outcome>> {
+    let workers = thread::available_parallelism().map_or(1, NonZero::get).min(guests.len());
+    let mut order: Vec<_> = (0..guests.len()).collect();
+    // One of several CPUs takes those of others: it is last.
+    order.sort_by_key(|number| {
+        let (series, guest) = &guests[*number];
+        (guest.cpus, ORDER.iter().position(|known| known == series))
+    });
     let next = AtomicUsize::new(0);
-    let outcomes: Vec<_> = series.iter().map(|_| OnceLock::new()).collect();
+    let outcomes: Vec<_> = guests.iter().map(|_| OnceLock::new()).collect();
     thread::scope(|scope| {
         for _ in 0..workers {
             scope.spawn(|| {
                 while let Some(number) = order.get(next.fetch_add(1, Ordering::Relaxed)) {
-                    let series = &series[*number];
-                    outcomes[*number].get_or_init(|| {
-                        boot_until_it_ends(series, &guest(built, series, command)?)
-                    });
+                    let (series, guest) = &guests[*number];
+                    outcomes[*number].get_or_init(|| boot_until_it_ends(series, guest));
                 }
             });
         }
@@ -239,39 +267,33 @@ fn boot_until_it_ends(series: &str, guest: &Guest) -> Result<Outcome> {
     vm::boot(series, guest)
 }
 
+/// What every guest is told before anything is run.
+const ENVIRONMENT: &str = "export PATH=$PATH:/payload ZC_BIN=/payload TMPDIR=/mnt \
+    ZC_CELLS=/tmp/cells ZC_REFLINK=/mnt/reflink ZC_BTRFS=/mnt/btrfs ZC_DAX=/mnt/dax";
+
 /// A guest with everything in `/payload`, which is on its PATH.
-fn guest(built: &Built, series: &str, command: Option<&str>) -> Result<Guest> {
-    let place = |path: &Path, name: &str| -> Result<(PathBuf, String)> {
-        Ok((stripped(&built.folder, path)?, format!("/payload/{name}")))
-    };
-    let ours = ["zc", "workload"].map(|name| place(&built.folder.join(name), name));
-    let tests: Vec<_> =
-        built.tests.iter().filter(|(name, _)| !HOST_ONLY.contains(&name.as_str())).collect();
+fn guest(built: &Built, series: &str, command: Option<Shell<'_>>) -> Result<Guest> {
+    let tests: Vec<_> = built.tests.iter().map(|(name, _)| name.as_str()).collect();
+    let tests: Vec<_> = tests.into_iter().filter(|name| !HOST_ONLY.contains(name)).collect();
     let run_tests = || {
-        let run = |name: &str, only: &str| format!("test-{name} --test-threads=1 {only} || code=1");
-        let open = tests.iter().filter(|(name, _)| name != LOCKED_DOWN);
-        let open = open.filter_map(|(name, _)| Some(run(name, cases(name, series)?)));
+        let open = tests.iter().filter(|name| ![LOCKED_DOWN, MACHINE].contains(name));
+        let open = open.filter_map(|name| Some(run(name, cases(name, series)?)));
         let (open, last) = (open.collect::<Vec<_>>().join("\n"), run(LOCKED_DOWN, ""));
         let kprobes = by_kprobes(series);
         format!("code=0\n{open}\n{kprobes}\ncat $ZC_CELLS\n{LOCK_DOWN}\n{last}\nexit $code")
     };
-    let command = command.map_or_else(run_tests, str::to_owned);
-    let environment = "export PATH=$PATH:/payload ZC_BIN=/payload TMPDIR=/mnt ZC_CELLS=/tmp/cells \
-        ZC_REFLINK=/mnt/reflink ZC_BTRFS=/mnt/btrfs ZC_DAX=/mnt/dax";
-    let tests = tests.iter().map(|(name, path)| place(path, &format!("test-{name}")));
+    let line = command.map_or_else(run_tests, |shell| shell.line.to_owned());
     let mut guest = Guest {
-        binaries: ours.into_iter().chain(tests).collect::<Result<_>>()?,
         // Half of it may hold the files.
         memory_mib: 1280,
         // With two emulated processors guests hung more often; why is not known.
-        cpus: 1,
+        cpus: command.map_or(1, |shell| shell.cpus),
         disk_mib: Some(384),
         more_disks: true,
         bounces: series == BOUNCING,
         icount: env::var_os(COUNTING).is_some(),
         timeout: Duration::from_secs(2100),
-        echo: true,
-        ..Guest::new(format!("{environment}\n{command}"))
+        ..with_tests(built, &tests, &line)?
     };
     programs::add(&mut guest, &built.folder)?;
     Ok(guest)
@@ -287,6 +309,34 @@ fn cases(test: &str, series: &str) -> Option<&'static str> {
         return Some("");
     }
     ELSEWHERE.iter().find(|(slow, _)| *slow == test).map(|(_, case)| *case)
+}
+
+/// The guest for the test of a machine that changes.
+fn changing_guest(built: &Built) -> Result<Guest> {
+    let guest =
+        with_tests(built, &[MACHINE], &format!("code=0\n{}\nexit $code", run(MACHINE, "")))?;
+    let timeout = Duration::from_secs(300);
+    Ok(Guest { memory_mib: 768, cpus: 2, disk_mib: Some(64), timeout, ..guest })
+}
+
+/// The command that runs some cases of a test; one that fails leaves its mark.
+fn run(name: &str, only: &str) -> String {
+    format!("test-{name} --test-threads=1 {only} || code=1")
+}
+
+/// A guest with zc, the workload and some tests, to run a command.
+fn with_tests(built: &Built, tests: &[&str], command: &str) -> Result<Guest> {
+    let place = |path: &Path, name: &str| -> Result<(PathBuf, String)> {
+        Ok((stripped(&built.folder, path)?, format!("/payload/{name}")))
+    };
+    let ours = ["zc", "workload"].map(|name| place(&built.folder.join(name), name));
+    let tests = built.tests.iter().filter(|(name, _)| tests.contains(&name.as_str()));
+    let tests = tests.map(|(name, path)| place(path, &format!("test-{name}")));
+    Ok(Guest {
+        binaries: ours.into_iter().chain(tests).collect::<Result<_>>()?,
+        echo: true,
+        ..Guest::new(format!("{ENVIRONMENT}\n{command}"))
+    })
 }
 
 /// The command that runs some cases by kprobes, if it is this kernel's turn; what it

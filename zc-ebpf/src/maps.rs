@@ -1,7 +1,8 @@
 //! Every map on one screen.
 //!
-//! `max_entries` of the first three is set by the loader, which sizes them to
-//! the machine, and of those of call sites; the memory is theirs from creation on.
+//! `max_entries` of the first five is set by the loader, which sizes them to the machine,
+//! and of those of call sites; the memory is theirs from creation on. What becomes of the
+//! counts when one is full: `docs/sizing.md`.
 
 use core::cell::UnsafeCell;
 
@@ -35,12 +36,12 @@ pub static FREE: Stack<u32, 1> = Stack::new();
 
 /// Who sent what a `struct ubuf_info` stands for, by its address.
 #[btf_map]
-pub static OWNERS: LruHashMap<u64, Sender, 16384> = LruHashMap::new();
+pub static OWNERS: LruHashMap<u64, Sender, 1> = LruHashMap::new();
 
 /// What a worker of an io_uring saw of a request, which another thread may complete, by the
 /// address of the request.
 #[btf_map]
-pub static HANDED: LruHashMap<u64, Evidence, 4096> = LruHashMap::new();
+pub static HANDED: LruHashMap<u64, Evidence, 1> = LruHashMap::new();
 
 /// What an audit counts: its entries are made by the daemon, so that nothing is
 /// inserted while an exception is handled. Empty unless there is an audit.

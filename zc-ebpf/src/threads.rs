@@ -244,7 +244,10 @@ pub fn leave(task: Task) {
     let cpu = cpu();
     // SAFETY: this CPU's own element.
     let (mut slot, noted) = unsafe { ((*cpu).slot, (*cpu).task) };
-    if slot == 0 || noted != task.address() {
+    let seen = noted == task.address();
+    // Who came on and got no slot takes none to go: it would begin with this switch, which
+    // were counted nowhere.
+    if slot == 0 && !(seen && has_none(pid)) || !seen {
         slot = find(task);
     }
     if slot == 0 {
@@ -261,6 +264,13 @@ pub fn leave(task: Task) {
         forget(owned, slot as u32);
         retire(held);
     }
+}
+
+/// Whether no slot is noted under a thread id.
+#[inline(always)]
+fn has_none(pid: u32) -> bool {
+    // SAFETY: as in `find`.
+    SLOT_OF.get_ptr_mut(pid).is_none_or(|entry| unsafe { *entry } == 0)
 }
 
 /// Clears the entry of a thread id if it names `slot`.

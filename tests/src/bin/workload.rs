@@ -19,7 +19,7 @@ use std::path::PathBuf;
 
 use anyhow::{Context as _, Result};
 use clap::{Args, Parser, Subcommand, ValueEnum};
-use zc_tests::workload::{self, Case, Pages, Params, Unsupported};
+use zc_tests::workload::{self, Case, Leader, Pages, Params, Storm, Unsupported};
 
 /// Does exactly known I/O.
 #[derive(Debug, Parser)]
@@ -86,6 +86,36 @@ enum Command {
         /// Where the file `data` is
         #[arg(long)]
         dir: PathBuf,
+    },
+    /// Make short-lived children that each move a number of bytes of their own
+    Storm {
+        /// For how long
+        #[arg(long)]
+        seconds: u64,
+        /// The most a second
+        #[arg(long)]
+        rate: u64,
+        /// This program by another name, which some become
+        #[arg(long)]
+        program: PathBuf,
+        /// One in so many
+        #[arg(long, value_parser = clap::value_parser!(u64).range(1..))]
+        exec_every: u64,
+        /// Where the file `data` is
+        #[arg(long)]
+        dir: PathBuf,
+    },
+    /// Have threads move bytes, wait for a byte on the standard input, do both again, and end
+    Team {
+        /// How many
+        #[arg(long)]
+        threads: usize,
+        /// What each of them moves each time
+        #[arg(long)]
+        bytes: usize,
+        /// End the first thread before the others move anything
+        #[arg(long)]
+        leaderless: bool,
     },
     /// Wait for a byte on the standard input, read DIR/data at a known place, wait again
     Site(ParamArguments),
@@ -182,6 +212,13 @@ fn run() -> Result<()> {
         Command::Rename { to } => workload::rename(&to),
         Command::Execs { count, thread } => workload::execs(count, thread),
         Command::Stress { seconds, dir } => workload::stress(seconds, &dir),
+        Command::Storm { seconds, rate, program, exec_every, dir } => {
+            workload::storm(&Storm { seconds, rate, program, exec_every, dir })
+        }
+        Command::Team { threads, bytes, leaderless } => {
+            let leader = if leaderless { Leader::Leaves } else { Leader::Stays };
+            workload::team(threads, bytes, leader)
+        }
         Command::Site(params) => workload::known_site(&params.into()),
         Command::Crowd(crowd) => workload::crowd(crowd),
         Command::Hold => workload::hold(),

@@ -23,6 +23,7 @@
 //! Rings: setting one up maps its descriptor, an anonymous inode; that is not a
 //! file mapping, so no case of a ring expects a row of the route `mmap`.
 
+mod account;
 mod checked;
 mod copies;
 mod crowd;
@@ -48,8 +49,10 @@ mod site;
 mod sockets;
 mod splices;
 mod step;
+mod storm;
 mod stress;
 mod sys;
+mod team;
 mod tls;
 mod xdp;
 mod zerocopy;
@@ -66,8 +69,10 @@ pub use self::processes::{
 };
 pub use self::site::{KNOWN_SITE, known_site};
 pub use self::step::Unsupported;
+pub use self::storm::{Storm, storm};
 pub use self::stress::stress;
 use self::sys::mem::Buffer;
+pub use self::team::{Leader, team};
 
 /// How much a case moves, and where its files are.
 #[derive(Debug, Clone)]

@@ -71,7 +71,7 @@ pub(super) fn interfaces() -> Result<(u32, u32)> {
 fn listen_far() -> Result<TcpListener> {
     process::leave_network().context("cannot make a second network")?;
     ip(&["link", "add", "type", "veth"])?;
-    ip(&["link", "set", "veth1", "netns", &process::own_pid().to_string()])?;
+    ip(&["link", "set", "veth1", "netns", &process::own_tid().to_string()])?;
     ip(&["addr", "add", &format!("{FAR}/24"), "dev", "veth0"])?;
     ip(&["link", "set", "veth0", "up"])?;
     TcpListener::bind((FAR, 0)).context("cannot listen in the second network")

@@ -17,7 +17,8 @@ use crate::{
     kernel::{
         capabilities,
         ladder::Ladder,
-        loader::{Attachment, Kernel, Sizes},
+        loader::{Attachment, Kernel},
+        sizes::Sizes,
     },
 };
 use anyhow::{Context as _, Result, ensure};

@@ -81,6 +81,12 @@ struct Held {
 }
 
 impl Ledger {
+    /// Bytes that the books keep of each slot in use, but for the free room of tables and
+    /// [`Sparse::ENTRY`] for each of its counters that is not zero.
+    pub const A_SLOT: usize = size_of::<(u32, Held)>();
+    /// The same of each process.
+    pub const A_PROCESS: usize = size_of::<(ProcessKey, Account)>();
+
     /// An empty ledger with room for `max_groups` groups besides `other`.
     #[must_use]
     pub fn new(max_groups: usize) -> Self {
@@ -191,7 +197,7 @@ impl Ledger {
         Snapshot {
             groups: groups.collect(),
             processes: self.living().count(),
-            threads: self.slots.len(),
+            threads: self.slots.values().filter(|held| held.process.is_some()).count(),
             group_overflow: self.groups.overflowed(),
             ..Snapshot::default()
         }
@@ -421,8 +427,9 @@ mod tests {
     #[test]
     fn charges_without_a_thread_go_to_other() {
         let mut ledger = Ledger::new(2);
-        pass(&mut ledger, &[reading(0, None, 12, false)]);
-        assert_eq!(group(&ledger, "other"), 12);
+        pass(&mut ledger, &[reading(0, None, 12, false), reading(1, None, 5, false)]);
+        assert_eq!(group(&ledger, "other"), 17);
+        assert_eq!(ledger.snapshot().threads, 0);
     }
 
     proptest! {

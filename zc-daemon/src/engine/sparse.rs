@@ -31,6 +31,9 @@ const _: () = assert!(size_of::<Entry>() == 10);
 const ROW: usize = 8;
 
 impl Sparse {
+    /// Bytes that a counter takes.
+    pub const ENTRY: usize = size_of::<Entry>();
+
     /// A tally without its zeroes.
     #[must_use]
     pub fn of(tally: &Tally) -> Self {

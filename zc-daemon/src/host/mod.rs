@@ -130,6 +130,13 @@ pub fn family_of(pid: u32) -> BTreeSet<u32> {
     family
 }
 
+/// How many descendants of a process have not ended, whether they have run yet or not.
+#[must_use]
+pub fn living_descendants_of(pid: u32) -> usize {
+    let family = family_of(pid).into_iter();
+    family.filter(|member| *member != pid && process_of(*member).is_some()).count()
+}
+
 /// The fourth field of `/proc/PID/stat`, counted from behind the name.
 fn parent_of(pid: u32) -> Option<u32> {
     let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;

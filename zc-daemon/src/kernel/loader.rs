@@ -26,6 +26,7 @@ use super::{
     object,
     settings::Settings,
     sites,
+    sizes::Sizes,
     slots::Slots,
 };
 
@@ -58,22 +59,6 @@ pub struct Attachment {
     pub hook: Option<Rung>,
     /// Hooks that were tried first, and why they would not do.
     pub refused: Vec<(Rung, String)>,
-}
-
-/// How large the maps are to be.
-#[derive(Clone, Copy, Debug)]
-pub struct Sizes {
-    /// Threads that can be followed at a time.
-    pub threads: u32,
-    /// Thread ids there can be (`/proc/sys/kernel/pid_max`).
-    pub pids: u32,
-    /// Call sites to keep bytes by; with 0 none are kept, and taking stacks is dead code.
-    pub sites: u32,
-}
-
-impl Sizes {
-    /// As small as may be.
-    const LEAST: Self = Self { threads: 1, pids: 1, sites: 0 };
 }
 
 impl Attachment {
@@ -337,10 +322,10 @@ impl Loaded {
         let kept = u32::from(sizes.sites != 0);
         loader.override_global(KEEP_SITES, &kept, true);
         let ([stacks, more_stacks], [room, more_room]) = (sites::STACKS, sites::room(sizes.sites));
+        for room in sizes.maps(reserved) {
+            loader.map_max_entries(room.map, room.entries);
+        }
         let mut ebpf = loader
-            .map_max_entries("SLOTS", reserved + sizes.threads)
-            .map_max_entries("FREE", sizes.threads)
-            .map_max_entries("SLOT_OF", sizes.pids)
             .map_max_entries(sites::SITES, sizes.sites.max(1))
             .map_max_entries(stacks, room)
             .map_max_entries(more_stacks, more_room)

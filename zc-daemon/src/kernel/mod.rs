@@ -1,7 +1,8 @@
 //! The edge to the kernel: the only user of `aya`, and of `unsafe`.
 //!
-//! [`hooks`] says what there is to attach, [`ladder`] what by, [`loader`] attaches it,
-//! [`slots`] reads what was charged, [`meter`] what that costs, [`sites`] at which call sites; [`breakpoints`] and
+//! [`hooks`] says what there is to attach, [`ladder`] what by, [`sizes`] how large, [`loader`]
+//! attaches it, [`slots`] reads what was charged, [`meter`] what that costs, [`sites`] at
+//! which call sites; [`breakpoints`] and
 //! [`watch`] are the same for an audit. [`mod@reference`] and [`path`] move bytes themselves.
 //! The engine sees none of this: it is handed [`zc_common::slot::Reading`]s.
 
@@ -24,5 +25,6 @@ pub mod reference;
 mod ring;
 pub mod settings;
 pub mod sites;
+pub mod sizes;
 pub mod slots;
 pub mod watch;

@@ -1,7 +1,6 @@
 //! Threads that move bytes by every route at a time, while signals interrupt their calls
 //! and memory ends within their buffers; and children that are killed as they copy.
 
-mod account;
 mod routes;
 
 use std::fs::File;
@@ -12,8 +11,8 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, ensure};
 
-use self::account::{Account, Way};
 use self::routes::Routes;
+use super::account::{Account, Way};
 use super::sys::cliff::Cliff;
 use super::sys::process;
 

@@ -9,7 +9,7 @@ use std::path::Path;
 
 use anyhow::{Context as _, Result};
 
-use super::account::{Account, Way};
+use crate::workload::account::{Account, Way};
 use crate::workload::size;
 use crate::workload::sys::cliff::Cliff;
 use crate::workload::sys::{fd, mem};

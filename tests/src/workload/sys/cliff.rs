@@ -88,7 +88,7 @@ impl Span<'_> {
 
     /// `process_vm_readv(2)` of this process' own memory.
     pub(in crate::workload) fn copy_from(&self, from: &[u8]) -> io::Result<usize> {
-        let pid = super::process::own_pid();
+        let pid = super::process::own_tid();
         let local = libc::iovec { iov_base: self.start(), iov_len: self.len };
         let remote = super::vector(from);
         // SAFETY: as in `read`; `from` is readable for its whole length.

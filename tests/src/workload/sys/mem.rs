@@ -221,7 +221,7 @@ pub(in crate::workload) fn page_size() -> usize {
 
 /// `process_vm_readv(2)` of this process: copies `from` to `into`.
 pub(in crate::workload) fn process_vm_read(into: &mut [u8], from: &[u8]) -> io::Result<usize> {
-    let pid = super::process::own_pid();
+    let pid = super::process::own_tid();
     let (local, remote) = (vector_mut(into), vector(from));
     // SAFETY: `local` is writable and `remote` readable, both for their whole length.
     moved(unsafe { libc::process_vm_readv(pid, &raw const local, 1, &raw const remote, 1, 0) })
@@ -229,7 +229,7 @@ pub(in crate::workload) fn process_vm_read(into: &mut [u8], from: &[u8]) -> io::
 
 /// `process_vm_writev(2)` to this process: copies `from` to `into`.
 pub(in crate::workload) fn process_vm_write(into: &mut [u8], from: &[u8]) -> io::Result<usize> {
-    let pid = super::process::own_pid();
+    let pid = super::process::own_tid();
     let (local, remote) = (vector(from), vector_mut(into));
     // SAFETY: `local` is readable and `remote` writable, both for their whole length.
     moved(unsafe { libc::process_vm_writev(pid, &raw const local, 1, &raw const remote, 1, 0) })

@@ -12,10 +12,11 @@ use super::value;
 #[derive(Clone, Copy)]
 pub(in crate::workload) struct Child(libc::pid_t);
 
-/// The identifier of this process.
-pub(in crate::workload) fn own_pid() -> libc::pid_t {
+/// The identifier of this thread. Calls that want one of a process take it too, even where
+/// the first thread has ended.
+pub(in crate::workload) fn own_tid() -> libc::pid_t {
     // SAFETY: the call takes nothing and cannot fail.
-    unsafe { libc::getpid() }
+    unsafe { libc::gettid() }
 }
 
 /// `fork(2)`: the child runs `then` and exits with 0, or with 1 if it failed.
@@ -41,7 +42,7 @@ pub(in crate::workload) fn fork_sharing_descriptors(
 
 /// Like [`fork`], but the child is killed when this process ends, and nobody need wait for it.
 pub(in crate::workload) fn fork_tied(then: impl FnOnce() -> io::Result<()>) -> io::Result<()> {
-    let parent = own_pid();
+    let parent = own_tid();
     fork(|| {
         // SAFETY: the call takes no memory.
         value(unsafe { libc::prctl(libc::PR_SET_PDEATHSIG, libc::SIGKILL) })?;
@@ -50,6 +51,41 @@ pub(in crate::workload) fn fork_tied(then: impl FnOnce() -> io::Result<()>) -> i
         if orphaned { Err(io::ErrorKind::NotFound.into()) } else { then() }
     })
     .map(drop)
+}
+
+/// Like `vfork(2)`: the child shares this process's memory, which waits until the child has
+/// exited; `then` runs on `stack`.
+pub(in crate::workload) fn vfork(
+    stack: &mut [u8],
+    mut then: &mut dyn FnMut() -> io::Result<()>,
+) -> io::Result<Child> {
+    extern "C" fn run(then: *mut libc::c_void) -> libc::c_int {
+        // SAFETY: it is what `vfork` passes on, whose caller waits meanwhile.
+        let then = unsafe { &mut *then.cast::<&mut dyn FnMut() -> io::Result<()>>() };
+        libc::c_int::from(then().is_err())
+    }
+    const ALIGNMENT: usize = 16;
+    let end = stack.as_mut_ptr_range().end;
+    let top = end.wrapping_sub(end.addr() % ALIGNMENT).cast();
+    let flags = libc::CLONE_VM | libc::CLONE_VFORK | libc::SIGCHLD;
+    let argument = (&raw mut then).cast();
+    // SAFETY: the child runs on a stack of its own, while this thread waits for its end;
+    // this process has one thread only.
+    value(unsafe { libc::clone(run, top, flags, argument) }).map(Child)
+}
+
+/// Ends this process at once.
+pub(in crate::workload) fn end(code: libc::c_int) -> ! {
+    // SAFETY: the call takes no memory; no destructor is run.
+    unsafe { libc::_exit(code) }
+}
+
+/// Ends the running thread, and leaves its process to the others.
+pub(in crate::workload) fn end_thread() -> ! {
+    loop {
+        // SAFETY: the call takes no memory. What the thread owns is left as it is.
+        unsafe { libc::syscall(libc::SYS_exit, 0) };
+    }
 }
 
 /// Runs `then` if `pid` says that this is the child.
@@ -146,12 +182,27 @@ pub(in crate::workload) fn nap(time: Duration) -> io::Result<()> {
 
 /// How many times this process gave up the processor by itself.
 pub(in crate::workload) fn voluntary_switches() -> io::Result<u64> {
+    u64::try_from(usage(libc::RUSAGE_SELF)?.ru_nvcsw).map_err(io::Error::other)
+}
+
+/// How many times this process, and all those it has waited for with those that they have,
+/// left the processor, as the kernel counts it.
+pub(in crate::workload) fn switches_of_family() -> io::Result<u64> {
+    let mut sum = 0;
+    for whose in [libc::RUSAGE_SELF, libc::RUSAGE_CHILDREN] {
+        let usage = usage(whose)?;
+        sum += usage.ru_nvcsw + usage.ru_nivcsw;
+    }
+    u64::try_from(sum).map_err(io::Error::other)
+}
+
+/// `getrusage(2)`.
+fn usage(whose: libc::c_int) -> io::Result<libc::rusage> {
     let mut usage = std::mem::MaybeUninit::<libc::rusage>::uninit();
     // SAFETY: `usage` has room for the answer.
-    value(unsafe { libc::getrusage(libc::RUSAGE_SELF, usage.as_mut_ptr()) })?;
+    value(unsafe { libc::getrusage(whose, usage.as_mut_ptr()) })?;
     // SAFETY: the call succeeded, so it filled `usage`.
-    let usage = unsafe { usage.assume_init() };
-    u64::try_from(usage.ru_nvcsw).map_err(io::Error::other)
+    Ok(unsafe { usage.assume_init() })
 }
 
 /// Makes a write to a closed pipe or socket an error instead of a death.

@@ -198,11 +198,15 @@ fn send(books: &Books, signal: Signal) {
 /// What a command leaves has this long to end, too.
 const LEFT_BEHIND: Duration = Duration::from_secs(2);
 
-/// Waits for what a command has left.
+/// Waits for what a command has left, which are children of this process now: for one, too,
+/// that has not run yet, and so is in no book.
 async fn wind_down(books: &mut Books, watched: &mut Watched) -> Result<()> {
     let ended = Instant::now();
+    let left = |books: &Books| {
+        books.tree.living() > 0 || host::living_descendants_of(std::process::id()) > 0
+    };
     books.pass()?;
-    while books.tree.living() > 0 && ended.elapsed() < LEFT_BEHIND {
+    while left(books) && ended.elapsed() < LEFT_BEHIND {
         watched.look(&books.tree.living_pids());
         tokio::time::sleep(STEP).await;
         books.pass()?;

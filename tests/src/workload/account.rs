@@ -1,4 +1,5 @@
-//! What a stress run did, as every thread and every killed child notes it.
+//! What many threads and processes do at a time, as each of them notes it; those that are
+//! killed, too.
 
 use std::io;
 use std::sync::atomic::{AtomicU64, Ordering};
