@@ -2,6 +2,7 @@
 //! and CI runs nothing else.
 
 mod apt;
+mod bench;
 mod built;
 mod check;
 mod cmd;
@@ -53,6 +54,9 @@ enum Command {
         #[arg(long)]
         check: bool,
     },
+    /// Measure what zc costs.
+    #[command(subcommand)]
+    Bench(bench::Bench),
     /// Run the root tests, or a shell command, on stock kernels under QEMU.
     Vm(VmFlags),
 }
@@ -74,6 +78,7 @@ fn start(cli: Cli) -> Result<()> {
         Command::Check => check::all(&mut tally::Tally::default(), ebpf::Toolchain::IfPresent),
         Command::BuildEbpf { check: false } => ebpf::build(),
         Command::BuildEbpf { check: true } => ebpf::verify(ebpf::Toolchain::Install),
+        Command::Bench(bench) => bench::run(&bench),
         Command::Vm(VmFlags { instead: Some(Instead::Play(flags)), .. }) => play::play(&flags),
         Command::Vm(flags) => test::in_vms(&flags),
     }

@@ -16,7 +16,7 @@ use crate::{
     kernel::{
         capabilities,
         ladder::Ladder,
-        loader::{Attachment, Kernel, Sizes},
+        loader::{Attachment, Choice, Kernel, Sizes},
     },
 };
 use anyhow::{Context as _, Result, ensure};
@@ -38,7 +38,7 @@ fn attach_keeping(sites: u32, flags: Attach) -> Result<Kernel> {
         Hooks::Best => Ladder::Best,
         Hooks::Kprobes => Ladder::Kprobes,
     };
-    Kernel::attach(Sizes { threads, pids, sites }, ladder)
+    Kernel::attach(Sizes { threads, pids, sites }, Choice { ladder, wanted: |_| true })
 }
 
 /// The name of a process that lives; `verb` is what is wanted of it.
