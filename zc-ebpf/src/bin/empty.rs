@@ -1,6 +1,7 @@
 //! Programs that do nothing: what a hook costs by itself, for `cargo xtask bench cost`. No
 //! part of zc's own object.
 
+#![expect(missing_docs, reason = "the macros make functions without any")]
 #![no_std]
 #![no_main]
 
