@@ -6,10 +6,12 @@
 //! [`daemon`] starts the daemon under test, [`scrape`] reads what it shows, [`watching`]
 //! is zc while it watches processes, [`verify`] what its verdict was,
 //! [`real`] runs programs of Debian under `zc verify`,
+//! [`cost`] counts what a call costs,
 //! [`programs`] runs workloads under names of their own, [`kernel`] says what the
 //! running kernel can do, so that a test expects the right answer of it,
 //! [`sizing`] says what memory zc takes, [`known`] reads what a workload says of itself, [`storm`] holds the daemon to it.
 
+pub mod cost;
 pub mod daemon;
 pub mod kernel;
 pub mod known;

@@ -182,15 +182,27 @@ fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
-/// Builds the object; the stripped bytes.
-fn compile() -> Result<Vec<u8>> {
+/// Builds the object of programs that do nothing, for benchmarks; its path.
+pub(crate) fn empty() -> Result<PathBuf> {
+    install()?;
+    make("empty")
+}
+
+/// Builds one object of the crate, and strips it.
+fn make(name: &str) -> Result<PathBuf> {
     let target = target_dir()?;
     let mut build = cargo()?;
-    build.args(["build", "--release", "--locked", "--target", TARGET, "--target-dir"]).arg(&target);
-    cmd::run(&mut build).context("the eBPF programs do not build")?;
-    let built = target.join(TARGET).join("release/zc");
-    let stripped = target.join("zc.bpf.o");
+    build.args(["build", "--release", "--locked", "--target", TARGET, "--bin", name]);
+    cmd::run(build.arg("--target-dir").arg(&target)).context("the eBPF programs do not build")?;
+    let built = target.join(TARGET).join("release").join(name);
+    let stripped = target.join(format!("{name}.bpf.o"));
     cmd::run(Command::new("llvm-strip").args(["-g", "-o"]).arg(&stripped).arg(&built))?;
+    Ok(stripped)
+}
+
+/// Builds zc's object; the stripped bytes.
+fn compile() -> Result<Vec<u8>> {
+    let stripped = make("zc")?;
     let object = fs::read(&stripped);
     let object = object.with_context(|| format!("cannot read {}", stripped.display()))?;
     same_everywhere(&object)?;

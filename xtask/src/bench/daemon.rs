@@ -3,7 +3,7 @@
 
 use std::{
     fmt::Write as _,
-    io::{self, BufRead as _, BufReader, Write as _},
+    io::{BufRead as _, BufReader},
     path::Path,
     process::{Child, Command, Stdio},
     thread,
@@ -15,9 +15,8 @@ use clap::Args;
 
 use super::{
     crowd::{Crowd, Size},
-    document,
     observer::{Memory, Observer},
-    peers, storm,
+    page, peers, storm,
 };
 use crate::{built, cmd};
 
@@ -52,13 +51,12 @@ pub(crate) fn run(flags: &DaemonFlags) -> Result<()> {
     let folder = built::programs()?;
     let sizes = [SMALL, LARGE].into_iter().chain((!flags.no_threads).then_some(THREADS));
     let costs = sizes.map(|size| measure(&folder, size)).collect::<Result<Vec<_>>>()?;
-    let mut page = table(&costs);
+    let mut section = table(&costs);
     if !flags.no_peers {
-        page += &peers::table(&folder, LARGE)?;
-        page += &storm::table(&folder)?;
+        section += &peers::table(&folder, LARGE)?;
+        section += &storm::table(&folder)?;
     }
-    io::stdout().write_all(page.as_bytes())?;
-    if flags.write { document::write("bench daemon", &page) } else { Ok(()) }
+    page::show("daemon", &section, flags.write)
 }
 
 /// What zc costs beside a crowd.

@@ -17,7 +17,7 @@ use crate::{
     kernel::{
         capabilities,
         ladder::Ladder,
-        loader::{Attachment, Kernel},
+        loader::{Attachment, Choice, Kernel},
         sizes::Sizes,
     },
 };
@@ -40,7 +40,7 @@ fn attach_keeping(sites: u32, flags: Attach) -> Result<Kernel> {
         Hooks::Best => Ladder::Best,
         Hooks::Kprobes => Ladder::Kprobes,
     };
-    Kernel::attach(Sizes { threads, pids, sites }, ladder)
+    Kernel::attach(Sizes { threads, pids, sites }, Choice { ladder, wanted: |_| true })
 }
 
 /// The name of a process that lives; `verb` is what is wanted of it.

@@ -61,6 +61,24 @@ pub struct Attachment {
     pub refused: Vec<(Rung, String)>,
 }
 
+/// What is to be attached.
+#[derive(Clone, Copy, Debug)]
+pub struct Choice {
+    /// By what.
+    pub ladder: Ladder,
+    /// Whether a probe is asked for, by its name.
+    pub wanted: fn(&str) -> bool,
+}
+
+impl Choice {
+    fn wants(self, probe: &Probe) -> bool {
+        (self.wanted)(probe.name)
+    }
+}
+
+/// Why a probe is not attached that was not asked for.
+const UNWANTED: &str = "it was not asked for";
+
 impl Attachment {
     /// Whether the probe is not attached as this kernel has nothing of the kind.
     #[must_use]
@@ -95,25 +113,25 @@ pub struct Kernel {
 }
 
 impl Kernel {
-    /// Loads and attaches everything that this kernel takes.
+    /// Loads and attaches everything chosen that this kernel takes.
     ///
     /// # Errors
     ///
     /// If the kernel has no BTF, refuses the maps, or refuses an essential probe.
-    pub fn attach(sizes: Sizes, ladder: Ladder) -> Result<Self> {
+    pub fn attach(sizes: Sizes, choice: Choice) -> Result<Self> {
         let own = Btf::from_running_kernel()?;
         let settings = Settings::for_kernel(&own)?;
         let aya = aya::Btf::from_sys_fs().context("cannot parse the kernel's BTF")?;
         let types = Types { own: &own, aya: &aya };
-        let mut loaded = Loaded::new(&settings, sizes, ladder, types)?;
+        let mut loaded = Loaded::new(&settings, sizes, choice, types)?;
         if loaded.was_refused(READER) {
             let settings = settings.without_kernel_reads();
-            let blind = Loaded::new(&settings, sizes, ladder, types)?;
+            let blind = Loaded::new(&settings, sizes, choice, types)?;
             if !blind.was_refused(READER) {
                 loaded = Loaded { reads_kernel: false, ..blind };
             }
         }
-        let attached = loaded.attach(ladder, types);
+        let attached = loaded.attach(choice, types);
         drop((own, aya));
         release_memory();
         attached
@@ -290,9 +308,11 @@ struct Loaded {
 }
 
 impl Loaded {
-    fn new(settings: &Settings, sizes: Sizes, ladder: Ladder, types: Types<'_>) -> Result<Self> {
+    fn new(settings: &Settings, sizes: Sizes, choice: Choice, types: Types<'_>) -> Result<Self> {
         let mut loaded = Self::maps_only(settings, sizes)?;
-        let rungs = probes().flat_map(|probe| probe.ladder(ladder).map(move |rung| (probe, rung)));
+        let rungs = probes()
+            .filter(|probe| choice.wants(probe))
+            .flat_map(|probe| probe.ladder(choice.ladder).map(move |rung| (probe, rung)));
         for (probe, rung) in rungs.filter(|(_, rung)| rung.by == By::Type) {
             let name = rung.hook.program;
             let blind = probe.sees_copies() && !settings.shows_the_call();
@@ -414,7 +434,7 @@ impl Loaded {
     /// Attaches each probe to the first of its hooks that works. The order of
     /// the table matters, and who runs where must be known on every CPU before
     /// anything is charged.
-    fn attach(mut self, ladder: Ladder, types: Types<'_>) -> Result<Kernel> {
+    fn attach(mut self, choice: Choice, types: Types<'_>) -> Result<Kernel> {
         let map = |ebpf: &mut Ebpf, name: &str| {
             ebpf.take_map(name).with_context(|| format!("the object has no map {name}"))
         };
@@ -427,9 +447,11 @@ impl Loaded {
         let mut attached = HashSet::new();
         let mut attachments: Vec<Attachment> = Vec::new();
         for probe in probes() {
-            let rungs: Vec<_> = probe.ladder(ladder).collect();
-            let attachment = match without_what_it_needs(probe, &rungs, &attachments) {
-                Some(refused) => refused,
+            let rungs: Vec<_> = probe.ladder(choice.ladder).collect();
+            let unwanted = (!choice.wants(probe)).then(|| off(probe, &rungs, UNWANTED));
+            let off = unwanted.or_else(|| without_what_it_needs(probe, &rungs, &attachments));
+            let attachment = match off {
+                Some(off) => off,
                 None => self.attach_probe(probe, &rungs, types, &mut attached)?,
             };
             attachments.push(attachment);
@@ -518,8 +540,13 @@ fn without_what_it_needs(
         needed && attachment.hook.is_none() && !attachment.is_missing()
     })?;
     let why = format!("the probe {} is down, whose bytes it takes off its own", down.probe.name);
-    let refused = rungs.iter().map(|rung| (*rung, why.clone())).collect();
-    Some(Attachment { probe, hook: None, refused })
+    Some(off(probe, rungs, &why))
+}
+
+/// A probe that is not attached, whatever its hook.
+fn off(probe: &'static Probe, rungs: &[Rung], why: &str) -> Attachment {
+    let refused = rungs.iter().map(|rung| (*rung, why.to_owned())).collect();
+    Attachment { probe, hook: None, refused }
 }
 
 /// What the programs may log: nothing, unless debug lines are wanted; to the
