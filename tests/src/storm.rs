@@ -230,7 +230,7 @@ impl Done {
     }
 }
 
-/// So many bytes and calls by [`OWN`] stand in all groups together, and the bytes were copied
+/// So many bytes and calls by `OWN` stand in all groups together, and the bytes were copied
 /// once; how many of the calls in `other`.
 ///
 /// # Errors

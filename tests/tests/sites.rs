@@ -5,7 +5,11 @@
 use serde_json::Value;
 use zc_daemon::{
     host,
-    kernel::{ladder::Ladder, loader::Kernel, sizes::Sizes},
+    kernel::{
+        ladder::Ladder,
+        loader::{Choice, Kernel},
+        sizes::Sizes,
+    },
 };
 use zc_tests::{
     kernel,
@@ -128,7 +132,8 @@ fn by_kprobes_the_stack_begins_with_the_caller() {
 fn bytes_without_room_for_a_site_are_told() {
     let stage = Stage::new().unwrap();
     let sizes = Sizes { threads: 4096, pids: host::pid_max().unwrap(), sites: 1 };
-    let kernel = Kernel::attach(sizes, Ladder::Best).unwrap();
+    let choice = Choice { ladder: Ladder::Best, wanted: |_| true };
+    let kernel = Kernel::attach(sizes, choice).unwrap();
     for action in ["prepare", "run"] {
         let mut command = stage.workload("crammed").unwrap();
         command.args(["read-file", action, "--bytes", "300007", "--dir"]).arg(stage.path());

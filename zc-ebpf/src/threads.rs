@@ -247,7 +247,7 @@ pub fn leave(task: Task) {
     let seen = noted == task.address();
     // Who came on and got no slot takes none to go: it would begin with this switch, which
     // were counted nowhere.
-    if slot == 0 && !(seen && has_none(pid)) || !seen {
+    if !seen || slot == 0 && !has_none(pid) {
         slot = find(task);
     }
     if slot == 0 {

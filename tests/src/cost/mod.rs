@@ -12,7 +12,8 @@ use std::{io::Write as _, path::Path};
 use anyhow::{Context as _, Result};
 use zc_daemon::kernel::{
     ladder::Ladder,
-    loader::{Choice, Kernel, Sizes},
+    loader::{Choice, Kernel},
+    sizes::Sizes,
 };
 
 use loops::Loop::{self, Fault, Getppid, Pread, Yield};

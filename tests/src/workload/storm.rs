@@ -43,7 +43,7 @@ const MOST: usize = 4096;
 /// What a child runs on.
 const STACK: usize = 64 << 10;
 
-/// Lives storm, and prints what was done: what was moved, as [`Account::report`] has it, and
+/// Lives storm, and prints what was done: what was moved, as `Account::report` has it, and
 /// `lives N`, `execs N`, `switches N` (but for the last of each life, which its parent may
 /// not await), `milliseconds N`.
 ///
