@@ -237,7 +237,9 @@ fn ids_beyond_those_at_the_start_are_counted() {
 /// no number with it.
 #[test]
 fn a_ring_that_overflows_loses_lines_alone() {
-    let (daemon, stage) = (daemon(&["--log.level", "zc=debug"]), Stage::new().unwrap());
+    // Each life takes two slots, and none comes back while the daemon is stopped.
+    let flags = ["--log.level", "zc=debug", "--threads", "60000"];
+    let (daemon, stage) = (daemon(&flags), Stage::new().unwrap());
     let calm = Calm::run(&stage).unwrap();
     let before = daemon.metrics().unwrap();
     daemon.signal(Signal::STOP).unwrap();
