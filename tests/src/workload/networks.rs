@@ -45,7 +45,10 @@ fn tcp_pair_over(
     process::keep_one_arena();
     process::leave_network().context("cannot make a network; it takes root")?;
     program("sh", &["-c", NO_PROBES])?;
-    let far = thread::spawn(listen_far).join().map_err(|_| anyhow!("a thread panicked"))??;
+    let near = process::own_tid();
+    let far = thread::spawn(move || listen_far(near))
+        .join()
+        .map_err(|_| anyhow!("a thread panicked"))??;
     ip(&["addr", "add", &format!("{NEAR}/24"), "dev", "veth1"])?;
     ip(&["link", "set", "veth1", "up"])?;
     set_up()?;
@@ -67,11 +70,11 @@ pub(super) fn interfaces() -> Result<(u32, u32)> {
     Ok((interface("veth0")?, interface("veth1")?))
 }
 
-/// Makes the far network, and joins it to that of this process's first thread.
-fn listen_far() -> Result<TcpListener> {
+/// Makes the far network, and joins it to that of a thread.
+fn listen_far(near: libc::pid_t) -> Result<TcpListener> {
     process::leave_network().context("cannot make a second network")?;
     ip(&["link", "add", "type", "veth"])?;
-    ip(&["link", "set", "veth1", "netns", &process::own_tid().to_string()])?;
+    ip(&["link", "set", "veth1", "netns", &near.to_string()])?;
     ip(&["addr", "add", &format!("{FAR}/24"), "dev", "veth0"])?;
     ip(&["link", "set", "veth0", "up"])?;
     TcpListener::bind((FAR, 0)).context("cannot listen in the second network")
