@@ -217,7 +217,8 @@ impl Waiting {
     fn is_blocked(&self) -> Result<bool> {
         let mut reads = false;
         for tid in self.threads()? {
-            let stat = self.proc(&format!("task/{tid}/stat"))?;
+            // One that has gone since they were listed was no sleeper.
+            let Ok(stat) = self.proc(&format!("task/{tid}/stat")) else { return Ok(false) };
             if !stat.rsplit_once(") ").is_some_and(|(_, rest)| rest.starts_with(['S', 'Z'])) {
                 return Ok(false);
             }
