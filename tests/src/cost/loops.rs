@@ -4,7 +4,6 @@
 use std::{
     fs::File,
     hint::black_box,
-    io::{Read as _, Write as _, pipe},
     os::unix::fs::FileExt as _,
     path::Path,
     sync::{
@@ -16,6 +15,8 @@ use std::{
 };
 
 use anyhow::{Context as _, Result};
+
+use super::peer::ping_pong;
 
 /// A large read.
 const LARGE: usize = 64 << 10;
@@ -74,7 +75,10 @@ impl Loop {
             Self::Pread => each(500, || Ok(file.read_exact_at(&mut buffer[..1], 0)?)),
             Self::PreadLarge => each(20, || Ok(file.read_exact_at(&mut buffer, 0)?)),
             Self::Zero => each(500, || Ok(zero.read_exact_at(&mut buffer[..1], 0)?)),
-            Self::PingPong => ping_pong(200),
+            Self::PingPong => ping_pong(|round| {
+                round()?;
+                each(200, round)
+            }),
             Self::Yield => give_way(400),
             Self::Fault => faults(500),
         };
@@ -96,24 +100,6 @@ fn each(count: u32, mut operation: impl FnMut() -> Result<()>) -> Result<f64> {
 
 fn per(start: Instant, count: u32) -> f64 {
     start.elapsed().as_secs_f64() * 1e9 / f64::from(count)
-}
-
-fn ping_pong(count: u32) -> Result<f64> {
-    let ((mut here, mut answer), (mut there, mut ask)) = (pipe()?, pipe()?);
-    thread::scope(|scope| {
-        scope.spawn(move || {
-            let mut byte = [0];
-            while there.read_exact(&mut byte).is_ok() && answer.write_all(&byte).is_ok() {}
-        });
-        let mut round = || {
-            ask.write_all(&[1])?;
-            Ok(here.read_exact(&mut [0])?)
-        };
-        round()?;
-        let time = each(count, round);
-        drop(ask);
-        time
-    })
 }
 
 fn give_way(count: u32) -> Result<f64> {

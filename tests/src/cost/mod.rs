@@ -4,6 +4,7 @@
 
 mod loops;
 pub mod pairs;
+mod peer;
 mod peers;
 mod timed;
 

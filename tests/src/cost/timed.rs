@@ -4,7 +4,7 @@
 use std::{
     fs::File,
     hint::black_box,
-    io::{Read as _, Write as _, pipe},
+    io::{Read as _, Write as _},
     mem::MaybeUninit,
     net::{Ipv4Addr, TcpListener, TcpStream},
     os::unix::{fs::FileExt as _, process::parent_id},
@@ -13,6 +13,8 @@ use std::{
 };
 
 use anyhow::{Result, ensure};
+
+use super::peer::ping_pong;
 
 const LARGE: usize = 64 << 10;
 
@@ -49,7 +51,7 @@ impl Timed {
                 let (file, mut byte) = (cached(folder)?, [0]);
                 each(800_000, || Ok(file.read_exact_at(&mut byte, 0)?))
             }
-            Self::PingPong => ping_pong(60_000),
+            Self::PingPong => ping_pong(|round| each(60_000, round)),
             Self::Tmpfs => {
                 let (file, mut buffer) = (cached(Path::new("/dev/shm"))?, vec![0; LARGE]);
                 each(30_000, || Ok(file.read_exact_at(&mut buffer, 0)?))
@@ -92,22 +94,6 @@ fn spent() -> Result<f64> {
         }
     }
     Ok(sum)
-}
-
-fn ping_pong(count: u32) -> Result<f64> {
-    let ((mut here, mut answer), (mut there, mut ask)) = (pipe()?, pipe()?);
-    thread::scope(|scope| {
-        scope.spawn(move || {
-            let mut byte = [0];
-            while there.read_exact(&mut byte).is_ok() && answer.write_all(&byte).is_ok() {}
-        });
-        let time = each(count, || {
-            ask.write_all(&[1])?;
-            Ok(here.read_exact(&mut [0])?)
-        });
-        drop(ask);
-        time
-    })
 }
 
 fn tcp(count: u32) -> Result<f64> {
