@@ -17,6 +17,8 @@ use crate::{programs, scrape::Metrics};
 pub struct Daemon {
     child: Child,
     address: String,
+    /// What it said until it served.
+    began: String,
     /// What it says from then on.
     log: Mutex<mpsc::Receiver<String>>,
 }
@@ -40,20 +42,30 @@ impl Daemon {
     ///
     /// As [`Self::start`].
     pub fn start_with(flags: &[&str]) -> Result<Self> {
-        let mut child = Command::new(programs::folder()?.join("zc"))
-            .args(["run", "--web.listen-address", "127.0.0.1:0"])
-            .args(flags)
-            .stderr(Stdio::piped())
-            .spawn()
-            .context("cannot start zc; is it built?")?;
+        Self::start_by(Command::new(programs::folder()?.join("zc")), flags)
+    }
+
+    /// The same by a command that becomes zc.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::start`].
+    pub fn start_by(mut command: Command, flags: &[&str]) -> Result<Self> {
+        command.args(["run", "--web.listen-address", "127.0.0.1:0"]).args(flags);
+        // Most tests know their processes by comm.
+        if !flags.iter().any(|flag| flag.starts_with("--group-")) {
+            command.args(["--group-by", "comm"]);
+        }
+        let mut child =
+            command.stderr(Stdio::piped()).spawn().context("cannot start zc; is it built?")?;
         let (lines, log) = mpsc::channel();
         let stderr = child.stderr.take().context("zc has no standard error")?;
         std::thread::spawn(move || forward(stderr, &lines));
         let address = find_address(&log);
         let log = Mutex::new(log);
-        let mut daemon = Self { child, address: String::new(), log };
+        let mut daemon = Self { child, address: String::new(), began: String::new(), log };
         // Dropped with it if it does not serve.
-        daemon.address = address?;
+        (daemon.address, daemon.began) = address?;
         Ok(daemon)
     }
 
@@ -63,10 +75,33 @@ impl Daemon {
         &self.address
     }
 
+    /// What it said until it served.
+    #[must_use]
+    pub fn began(&self) -> &str {
+        &self.began
+    }
+
     /// What it has said since it serves, and was not asked for yet.
     #[must_use]
     pub fn log(&self) -> String {
         self.said().try_iter().collect()
+    }
+
+    /// Waits until it says something.
+    ///
+    /// # Errors
+    ///
+    /// If it does not; what it says instead is in the error.
+    pub fn says(&self, what: &str) -> Result<String> {
+        let log = self.said();
+        let mut said = String::new();
+        while let Ok(line) = log.recv_timeout(Duration::from_secs(60)) {
+            if line.contains(what) {
+                return Ok(line);
+            }
+            said += &line;
+        }
+        bail!("zc does not say {what:?}, but: {said}")
     }
 
     fn said(&self) -> MutexGuard<'_, mpsc::Receiver<String>> {
@@ -144,6 +179,15 @@ impl Daemon {
         self.child.wait().context("cannot wait for zc")
     }
 
+    /// Waits for an end that was asked for otherwise.
+    ///
+    /// # Errors
+    ///
+    /// If it cannot be waited for.
+    pub fn wait(mut self) -> Result<ExitStatus> {
+        self.child.wait().context("cannot wait for zc")
+    }
+
     /// Sends a signal.
     ///
     /// # Errors
@@ -163,13 +207,14 @@ impl Drop for Daemon {
     }
 }
 
-/// The address in the line that says where the daemon serves.
-fn find_address(log: &mpsc::Receiver<String>) -> Result<String> {
+/// The address in the line that says where the daemon serves, and the lines before it.
+fn find_address(log: &mpsc::Receiver<String>) -> Result<(String, String)> {
     let mut said = String::new();
     while let Ok(line) = log.recv_timeout(PATIENCE) {
-        if let Some((_, rest)) = line.split_once("http://") {
+        let place = line.split_once("http://").or_else(|| line.split_once("https://"));
+        if let Some((_, rest)) = place {
             let (address, _) = rest.split_once('/').context("an address without a path")?;
-            return Ok(address.to_owned());
+            return Ok((address.to_owned(), said));
         }
         said += &line;
     }

@@ -161,6 +161,13 @@ pub fn hooks_functions() -> bool {
     first.is_ok_and(|read| read == 1)
 }
 
+/// Whether every call that moves bytes can be hooked by itself, so that nothing need be
+/// attached to all calls. 5.10 has no type for what some of these functions are passed.
+#[must_use]
+pub fn hooks_calls() -> bool {
+    hooks_functions() && version() >= (5, 15)
+}
+
 /// Whether this kernel's verifier lets an fexit program see an argument that points to a
 /// number (5.10's does not): where it does not, a reflink is seen by kprobes.
 #[must_use]

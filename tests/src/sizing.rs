@@ -3,8 +3,8 @@
 use std::fmt::Write as _;
 
 use zc_daemon::{
-    engine::{ledger::Ledger, sparse::Sparse},
-    kernel::sizes::{FIXED, Kind, Sizes},
+    engine::{history::Bin, ledger::Ledger, sparse::Sparse},
+    kernel::sizes::{FIXED, Kept, Kind, Sizes},
 };
 
 /// A machine: what it is, its CPUs, its `pid_max`, and the threads to follow.
@@ -17,22 +17,34 @@ const MACHINES: &[(&str, u32, u32, u32)] = &[
 ];
 
 /// How many entries each map has, in words.
-const ENTRIES: [(&str, &str); 5] = [
+const ENTRIES: [(&str, &str); 8] = [
     ("SLOTS", "C + T"),
     ("SLOT_OF", "P"),
     ("FREE", "T + 1"),
+    ("TAKEN", "(C + T) / 64"),
     ("OWNERS", "T, at least 16 384"),
     ("HANDED", "T / 4, at least 4096"),
+    ("ARGV", "C + T if a template asks for `argv`, else 1"),
+    ("CGROUPS", "4096 where there are cgroups, and C"),
 ];
+
+/// The maps of a machine, as `zc run` wants them by default.
+fn sizes(threads: u32, pids: u32) -> Sizes {
+    let identity = Kept { cgroups: Kept::CGROUPS, ..Kept::default() };
+    Sizes { identity, ..Sizes::new(threads, pids) }
+}
 
 /// The tables.
 #[must_use]
 pub fn tables() -> String {
     let mut page = String::from("| memory | entries | bytes each |\n|---|---|---|\n");
-    let maps = Sizes { threads: 1, pids: 1, sites: 0 }.maps(1);
+    let maps = sizes(1, 1).maps(1);
     // Writing to a String cannot fail.
     for (room, (map, entries)) in maps.iter().zip(ENTRIES) {
-        let bucket = if room.kind == Kind::Hash { ", and 16 to 32 to find it" } else { "" };
+        let bucket = match room.kind {
+            Kind::Lru | Kind::Hash(_) => ", and 16 to 32 to find it",
+            Kind::Array | Kind::Stack => "",
+        };
         let _ = writeln!(page, "| `{map}` | {entries} | {}{bucket} |", room.entry);
     }
     let _ = writeln!(page, "| words of the CPUs, ring for debug lines | 1 | {FIXED} |");
@@ -42,9 +54,15 @@ pub fn tables() -> String {
         let each = format!("{bytes}, and {counter} for each counter that is not zero");
         let _ = writeln!(page, "| the daemon's books, of each {what} | as many | {each} |");
     }
+    let counter = Sparse::ENTRY;
+    let (interval, group) = (Bin::SIZE, Bin::A_GROUP);
+    let _ = writeln!(page, "| the history, of each interval | see below | {interval} |");
+    let each = format!("{group}, and {counter} for each counter that is not zero");
+    let _ =
+        writeln!(page, "| the history, of each group with traffic in one | see below | {each} |");
     page += "\n| machine | the kernel's part |\n|---|---|\n";
     for (machine, cpus, pids, threads) in MACHINES {
-        let bytes = Sizes { threads: *threads, pids: *pids, sites: 0 }.bytes(*cpus);
+        let bytes = sizes(*threads, *pids).bytes(*cpus);
         let _ = writeln!(page, "| {machine} | {} MB |", bytes.div_ceil(1_000_000));
     }
     page
@@ -72,7 +90,7 @@ mod tests {
 
     #[test]
     fn the_words_are_of_the_maps_there_are() {
-        let maps = Sizes { threads: 1, pids: 1, sites: 0 }.maps(1);
+        let maps = Sizes::LEAST.maps(1);
         assert_eq!(maps.map(|room| room.map), ENTRIES.map(|(map, _)| map));
     }
 }

@@ -5,7 +5,7 @@ use std::{
     process::{Child, ChildStderr, Command, Stdio},
 };
 
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, ensure};
 use rustix::process::{Pid, Signal, kill_process};
 
 use crate::programs;
@@ -52,6 +52,19 @@ impl Watching {
             }
         }
         Ok(watching)
+    }
+
+    /// Waits until it has said this.
+    ///
+    /// # Errors
+    ///
+    /// If it ends before.
+    pub fn hear(&mut self, words: &str) -> Result<()> {
+        while !self.said.contains(words) {
+            let read = self.log.read_line(&mut self.said)?;
+            ensure!(read > 0, "it never said {words:?}: {}", self.said);
+        }
+        Ok(())
     }
 
     /// Sends it a signal.

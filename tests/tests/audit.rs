@@ -134,7 +134,8 @@ fn threads_started_later_are_watched_too() {
     assert_exact("many-threads", &[]);
 }
 
-/// The daemon answers on threads that it has had all along.
+/// The daemon answers on threads that it has had all along, and on others that it starts
+/// without any capability: threads do not inherit breakpoints from such.
 #[test]
 fn threads_that_run_already_are_watched() {
     let daemon = Daemon::start().unwrap();

@@ -11,6 +11,7 @@ use zc_tests::{
 
 const CASES: &[&str] = &[
     "read-file",
+    "write-file",
     "pipe",
     "tcp-send-recv",
     "udp-sendto-recvfrom",

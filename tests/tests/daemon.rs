@@ -112,12 +112,16 @@ enum State {
     Up,
     Down,
     Missing,
+    /// Nobody asked for it, and no other probe needs its hook.
+    Off,
 }
 
 /// What must become of a probe on this kernel.
 fn expected(probe: &Probe) -> State {
     if probe.name == "io_uring" {
         if kernel::shows_rings() { State::Up } else { State::Down }
+    } else if probe.name == "syscalls" && kernel::hooks_calls() {
+        State::Off
     } else if !probe.is_on_functions() {
         State::Up
     } else if kernel::has_no(probe.name) {
@@ -206,8 +210,22 @@ fn doctor_names_every_probe_and_its_hook() {
         assert!(text.contains(probe.name));
         assert_eq!(finding["hook"].is_string(), state == State::Up, "{finding}");
         assert_eq!(finding["missing"], state == State::Missing, "{finding}");
+        assert_eq!(finding["unwanted"], state == State::Off, "{finding}");
+        let refused = finding["refused"].as_array().unwrap();
+        assert!(
+            probe.name != "syscalls" || refused.is_empty() == (state == State::Up),
+            "{finding}"
+        );
         assert_eq!(finding["advice"].is_string(), state == State::Down, "{finding}");
     }
     let measured = report["measured_routes"].as_array().unwrap();
     assert_eq!(measured.is_empty(), !kernel::hooks_functions(), "{measured:?}");
+    // Whoever asks has switched.
+    let spent = report["cost"]["programs"].as_array().unwrap();
+    let switches = spent.iter().find(|spent| spent["program"] == "sched_switch").unwrap();
+    assert_eq!(switches["probes"], serde_json::json!(["context_switches", "page_faults"]));
+    assert!(switches["runs"].as_u64().unwrap() > 0 && switches["run_seconds"].as_f64() > Some(0.0));
+    let shares: f64 = spent.iter().map(|spent| spent["share"].as_f64().unwrap()).sum();
+    assert!((report["cost"]["share"].as_f64().unwrap() - shares).abs() < 1e-9, "{report:#}");
+    assert!(text.contains("cost of the programs, 1."), "{text}");
 }

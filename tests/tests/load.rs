@@ -4,6 +4,7 @@ use zc_daemon::kernel::{
     hooks::{Hook, Place},
     ladder::{By, Rung},
     loader::{load_breakpoint_alone, load_each},
+    sizes::Sample,
 };
 use zc_tests::kernel;
 
@@ -20,18 +21,25 @@ fn belongs_here(hook: &Hook) -> bool {
 
 #[test]
 fn every_program_that_belongs_here_loads() {
-    each_loads(0);
+    each_loads(0, Sample::ALL);
 }
 
 /// Every charge then takes stacks as well.
 #[test]
 fn the_same_programs_load_when_they_keep_call_sites() {
-    each_loads(1);
+    each_loads(1, Sample::ALL);
 }
 
-fn each_loads(sites: u32) {
+/// Most charges then take none.
+#[test]
+fn the_same_programs_load_when_they_sample_call_sites() {
+    each_loads(1, Sample { period: 1 << 20, of_copies: false });
+    each_loads(1, Sample { period: 256, of_copies: true });
+}
+
+fn each_loads(sites: u32, sample: Sample) {
     let (mut tried, mut copying) = (0, [0, 0]);
-    for (rung, result) in load_each(sites).expect("this kernel has BTF and takes maps") {
+    for (rung, result) in load_each(sites, sample).expect("this kernel has BTF and takes maps") {
         let hook = rung.hook;
         if !matches!(hook.place, Place::Tracepoint(_)) {
             copying[rung.by as usize] += u32::from(loads_on_function(rung, result));

@@ -2,7 +2,12 @@
 //!
 //! Run in guests only, last: lockdown cannot be undone.
 
-use zc_tests::{daemon::Daemon, programs::Stage};
+use std::process::Command;
+
+use zc_tests::{
+    daemon::Daemon,
+    programs::{self, Stage},
+};
 
 const BYTES: u64 = 1 << 20;
 
@@ -31,4 +36,13 @@ fn endpoints_and_copies_are_unknown_not_zero() {
     // A send needs no look at its descriptor: it is a socket.
     assert_eq!(row(moved, "locked-send", ["send", "socket"], far), Some(BYTES));
     assert_eq!(row(copied, "locked-send", ["send", "from_user"], across), Some(BYTES));
+}
+
+#[test]
+fn no_advice_is_given_blindly() {
+    let mut zc = Command::new(programs::folder().unwrap().join("zc"));
+    let output = zc.args(["advise", "--for", "1s"]).output().unwrap();
+    assert_eq!((output.status.code(), output.stdout), (Some(2), vec![]));
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(said.contains("zc cannot tell who relays what"), "{said}");
 }

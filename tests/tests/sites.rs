@@ -131,7 +131,8 @@ fn by_kprobes_the_stack_begins_with_the_caller() {
 #[test]
 fn bytes_without_room_for_a_site_are_told() {
     let stage = Stage::new().unwrap();
-    let sizes = Sizes { threads: 4096, pids: host::pid_max().unwrap(), sites: 1 };
+    let pids = host::pid_max().unwrap();
+    let sizes = Sizes { threads: 4096, pids, sites: 1, ..Sizes::LEAST };
     let choice = Choice { ladder: Ladder::Best, wanted: |_| true };
     let kernel = Kernel::attach(sizes, choice).unwrap();
     for action in ["prepare", "run"] {

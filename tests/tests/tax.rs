@@ -4,12 +4,17 @@
 
 use std::{
     collections::BTreeSet,
+    process::Command,
     thread::sleep,
     time::{Duration, Instant},
 };
 
 use rustix::process::Signal;
-use zc_tests::{daemon::Daemon, scrape::Metrics, verify::command};
+use zc_tests::{
+    daemon::Daemon,
+    scrape::Metrics,
+    watching::{Ended, Watching},
+};
 
 /// No budget can be kept that is so small, and none be exceeded that is so large.
 const TINY: &str = "--budget=0.0001%";
@@ -70,7 +75,7 @@ fn past_its_budget_it_gives_up_probes_and_what_they_measured() {
     let up = |metrics: &Metrics, probe| metrics.value("zc_probe_up", ("probe", probe)).unwrap();
     let metrics = scrape(&daemon, |metrics| up(metrics, "transfers") == 0);
     // Whom bytes are charged to, and by which name, is never given up.
-    for probe in ["exec", "rename", "context_switches", "page_faults"] {
+    for probe in ["exec", "rename", "fork", "cgroups", "context_switches", "page_faults"] {
         assert_eq!(up(&metrics, probe), 1, "{probe}");
     }
     let page = daemon.page("/metrics").unwrap();
@@ -100,16 +105,20 @@ fn past_its_budget_it_gives_up_probes_and_what_they_measured() {
     assert_eq!(daemon.end(Signal::TERM).unwrap().code(), Some(0));
 }
 
+/// It is given up as soon as three looks in a row are past the budget, or once what is dearer
+/// is gone: whoever is watched goes on until then.
 #[test]
 fn a_verdict_that_relied_on_what_was_given_up_is_none() {
-    let script = "for i in 1 2 3 4 5 6 7 8 9 10 11 12; do cat /proc/self/exe >/dev/null; sleep 1; \
-                  done";
-    let output = command()
-        .unwrap()
-        .args([TINY, "--allow-inferred", "--max-copied", "1TiB", "--", "sh", "-c", script])
-        .output()
-        .unwrap();
-    let said = String::from_utf8_lossy(&output.stderr);
-    assert_eq!(output.status.code(), Some(2), "{said}");
-    assert!(said.contains("the probe transfers is down"), "{said}");
+    let script = "while :; do cat /proc/self/exe >/dev/null; sleep 0.1; done";
+    let mut busy = Command::new("sh").args(["-c", script]).spawn().unwrap();
+    let pid = busy.id().to_string();
+    let flags = [TINY, "--allow-inferred", "--max-copied", "1TiB", "--pid", &pid];
+    let mut watching = Watching::start("verify", &flags).unwrap();
+    watching.hear("transfers is given up").unwrap();
+    watching.signal(Signal::INT).unwrap();
+    let Ended { code, output, log } = watching.end().unwrap();
+    busy.kill().unwrap();
+    busy.wait().unwrap();
+    assert_eq!(code, Some(2), "{output}{log}");
+    assert!(output.contains("the probe transfers is down"), "{output}{log}");
 }

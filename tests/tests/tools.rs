@@ -152,7 +152,8 @@ fn classes_by_strace(table: &str) -> BTreeMap<String, u64> {
 
 #[test]
 fn strace_counts_the_same_calls() {
-    let (daemon, stage) = (Daemon::start().unwrap(), Stage::new().unwrap());
+    let (daemon, stage) =
+        (Daemon::start_with(&["--mode-switches"]).unwrap(), Stage::new().unwrap());
     let table = stage.path().join("strace");
     let link = program(&stage, "t-strace", folder().unwrap().join("workload").to_str().unwrap());
     for action in ["prepare", "run"] {

@@ -8,7 +8,7 @@
 use std::{
     fs,
     io::Write as _,
-    path::{Path, PathBuf},
+    path::Path,
     process::{Command, Stdio},
     thread::sleep,
     time::Duration,
@@ -16,6 +16,7 @@ use std::{
 
 use rustix::process::Signal;
 use zc_tests::{
+    cgroup::Cgroup,
     kernel,
     programs::{self, Stage, Waiting},
     verify::{Verified, as_well_as_can_be, complete, verify},
@@ -130,6 +131,36 @@ fn grandchildren_of_processes_that_sleep_are_counted() {
     assert_eq!((verified.code, moved_by_pipe(&verified)), (Some(1), BYTES), "{verified:?}");
 }
 
+/// Grandchildren whose parent ends as soon as it has made them, as a daemon's does: it is seen
+/// whose they are when they are made.
+#[test]
+fn grandchildren_whose_parent_has_ended_are_counted() {
+    const EACH: u64 = 20;
+    let stage = Stage::new().unwrap();
+    let verified = complete(|| {
+        let line = case(&stage, "pipe", 1).join(" ");
+        let done = stage.path().join("orphans");
+        fs::create_dir_all(&done)?;
+        let dir = done.display();
+        let script = format!(
+            "read go; i=0; while [ $i -lt {EACH} ]; do (({line}; : >{dir}/$i) &); i=$((i+1)); \
+             done; i=0; while [ $i -lt {EACH} ]; do [ -e {dir}/$i ] && i=$((i+1)) || sleep 0.1; \
+             done"
+        );
+        let mut parent = Command::new("sh").args(["-c", &script]).stdin(Stdio::piped()).spawn()?;
+        let pid = parent.id().to_string();
+        let flags = [&["--json", "--pid", &pid], as_well_as_can_be()].concat();
+        let watching = Watching::start("verify", &flags)?;
+        drop(parent.stdin.take());
+        parent.wait()?;
+        fs::remove_dir_all(&done)?;
+        Ok(Verified::from(watching.end()?))
+    });
+    let verified = verified.unwrap();
+    let moved = (verified.code, moved_by_pipe(&verified));
+    assert_eq!(moved, (Some(1), EACH * BYTES), "{verified:?}");
+}
+
 /// What a command leaves may end after it, if it does so soon.
 #[test]
 fn what_a_command_leaves_is_waited_for() {
@@ -221,51 +252,17 @@ fn a_process_is_audited_while_it_is_judged() {
     }
 }
 
-/// A cgroup of its own, removed in the end.
-struct Cgroup(PathBuf);
-
-impl Cgroup {
-    fn new(name: &str) -> Self {
-        let mounts = fs::read_to_string("/proc/self/mounts").unwrap();
-        let mounted = mounts.lines().find_map(|line| {
-            let words: Vec<_> = line.split(' ').collect();
-            (words[2] == "cgroup2").then(|| PathBuf::from(words[1]))
-        });
-        let root = mounted.unwrap_or_else(|| {
-            let root = Path::new("/sys/fs/cgroup");
-            let mut mount = Command::new("mount");
-            mount.args(["-t", "cgroup2", "none"]).arg(root);
-            assert!(mount.status().unwrap().success());
-            root.to_owned()
-        });
-        let path = root.join(name);
-        fs::create_dir(&path).unwrap();
-        Self(path)
-    }
-
-    fn add(&self, pid: u32) {
-        fs::write(self.0.join("cgroup.procs"), pid.to_string()).unwrap();
-    }
-}
-
-impl Drop for Cgroup {
-    fn drop(&mut self) {
-        // Whoever is in it has ended; else there is nothing to be done.
-        let _ = fs::remove_dir(&self.0);
-    }
-}
-
 /// One that is in it, one that starts a program in it, one that is not in it.
 #[test]
 fn a_cgroup_is_watched_until_asked_to_end() {
     let stage = Stage::new().unwrap();
-    let cgroup = Cgroup::new("zc-verify-test");
-    let path = cgroup.0.display().to_string();
+    let cgroup = Cgroup::new("zc-verify-test").unwrap();
+    let path = cgroup.path().display().to_string();
     let flags = [&["--json", "--cgroup", &path], as_well_as_can_be()].concat();
     let script = format!("echo $$ >{path}/cgroup.procs; {}", case(&stage, "pipe", 1).join(" "));
     let verified = complete(|| {
         let (inside, outside) = (waiting(&stage, "pipe"), waiting(&stage, "pipe"));
-        cgroup.add(inside.pid());
+        cgroup.add(inside.pid())?;
         let watching = Watching::start("verify", &flags)?;
         inside.finish()?;
         outside.finish()?;

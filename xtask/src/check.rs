@@ -22,6 +22,8 @@ pub(crate) fn all(tally: &mut Tally, toolchain: Toolchain) -> Result<()> {
     step("object", || ebpf::verify(toolchain))?;
     step("clippy", || {
         cargo(&["clippy", "--locked", "--workspace", "--all-targets", "--", "-D", "warnings"])?;
+        let fuzz = ["--package", "zc-daemon", "--features", "fuzz", "--bin", "zc-fuzz"];
+        cargo(&[&["clippy", "--locked"], &fuzz[..], &["--", "-D", "warnings"]].concat())?;
         ebpf::clippy()
     })?;
     step("documentation", || {

@@ -10,9 +10,11 @@ use crate::ebpf::top;
 const FORBIDDEN: &[(&str, &[&str])] = &[
     ("zc-daemon/src/kernel", &["engine", "view", "command", "server", "cli", "host"]),
     ("zc-daemon/src/host", &["engine", "view", "command", "server", "cli", "kernel"]),
+    ("zc-daemon/src/privileges", &["engine", "view", "command", "server", "cli", "kernel"]),
+    ("zc-daemon/src/service", &["engine", "view", "command", "server", "cli", "kernel"]),
     ("zc-daemon/src/engine", &["kernel", "host", "view", "command", "server", "cli"]),
     ("zc-daemon/src/view", &["kernel", "host", "command", "server", "cli"]),
-    ("zc-daemon/src/server.rs", &["kernel", "host", "command", "cli"]),
+    ("zc-daemon/src/server", &["kernel", "host", "command", "cli"]),
 ];
 
 /// Places that may hold `unsafe`; the compiler does not know folders.
@@ -51,6 +53,9 @@ fn sources(path: &Path) -> Result<Vec<(String, String)>> {
             all.extend(sources(&entry?.path())?);
         }
         return Ok(all);
+    }
+    if path.extension().is_none_or(|extension| extension != "rs") {
+        return Ok(Vec::new());
     }
     let text =
         fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?;

@@ -7,8 +7,12 @@ mod built;
 mod check;
 mod cmd;
 mod deny;
+mod deploy;
 mod ebpf;
+mod fuzz;
 mod layers;
+mod package;
+mod pip;
 mod play;
 mod programs;
 mod run;
@@ -57,6 +61,17 @@ enum Command {
     /// Measure what zc costs; fails for no number.
     #[command(subcommand)]
     Bench(bench::Bench),
+    /// Hold what is deployed to what it is deployed on: dashboards to Grafana's own types.
+    Deploy(deploy::DeployFlags),
+    /// Hold zc's parsers against hostile bytes; `--list` says which there are, `--help` how.
+    #[command(disable_help_flag = true)]
+    Fuzz {
+        /// [TARGET…] [--seconds N] [--seed S] [--input FILE]
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        arguments: Vec<String>,
+    },
+    /// Make the files of a release: .deb, .rpm, static program, tarball, SBOM, checksums.
+    Package(package::PackageFlags),
     /// Run the root tests, or a shell command, on stock kernels under QEMU.
     Vm(VmFlags),
 }
@@ -78,7 +93,10 @@ fn start(cli: Cli) -> Result<()> {
         Command::Check => check::all(&mut tally::Tally::default(), ebpf::Toolchain::IfPresent),
         Command::BuildEbpf { check: false } => ebpf::build(),
         Command::BuildEbpf { check: true } => ebpf::verify(ebpf::Toolchain::Install),
+        Command::Deploy(flags) => deploy::deploy(&flags),
+        Command::Fuzz { arguments } => fuzz::run(&arguments),
         Command::Bench(bench) => bench::run(&bench),
+        Command::Package(flags) => package::run(&flags),
         Command::Vm(VmFlags { instead: Some(Instead::Play(flags)), .. }) => play::play(&flags),
         Command::Vm(flags) => test::in_vms(&flags),
     }

@@ -1,7 +1,7 @@
 # Prints the table, then serves while bytes move: each second a file is sent to a reader
 # by dd, which reads and writes, and by cat, which does it by sendfile.
 $TABLE || echo "play: $TABLE ended with $?; what it says is above"
-zc run --log.level warn --self-test --web.listen-address "0.0.0.0:$PORT" &
+zc run --log.level warn --self-test --group-by comm --web.listen-address "0.0.0.0:$PORT" &
 daemon=$!
 until wget -q -O /dev/null "http://127.0.0.1:$PORT/-/ready" 2>/dev/null; do
     kill -0 $daemon 2>/dev/null || exit 1

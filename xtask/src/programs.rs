@@ -15,7 +15,11 @@ use crate::{apt, cmd, vm::Guest};
 const PACKAGES: &[&str] =
     &["coreutils", "curl", "dash", "gzip", "libpcre2-8-0", "python3", "zlib1g"];
 
-/// nginx is unpacked beside zc and not installed, as its package starts a server.
+/// Programs that are unpacked beside zc and not installed, as their packages start servers: the
+/// package, and where in it they are.
+const UNPACKED: &[(&str, &[&str])] =
+    &[(NGINX, &["usr/sbin/nginx"]), ("prometheus", &["usr/bin/prometheus", "usr/bin/promtool"])];
+
 const NGINX: &str = "nginx";
 
 /// Programs that a guest finds where this machine does: its own are busybox', whose shell
@@ -36,19 +40,26 @@ for module in list(sys.modules.values()):
         print(file, file)
 ";
 
-/// Sees to it that the programs are here: nginx in `folder`, the others installed.
+/// Sees to it that the programs are here: some in `folder`, the others installed.
 pub(crate) fn ensure(folder: &Path) -> Result<()> {
     apt::ensure("for the tests of real programs", PACKAGES)?;
-    let place = folder.join(NGINX);
-    if place.exists() {
+    UNPACKED.iter().try_for_each(|(package, programs)| unpack(folder, package, programs))
+}
+
+/// Unpacks a package, and places programs of it in `folder`.
+fn unpack(folder: &Path, package: &str, programs: &[&str]) -> Result<()> {
+    let place = |program: &str| folder.join(Path::new(program).file_name().unwrap_or_default());
+    if programs.iter().all(|program| place(program).exists()) {
         return Ok(());
     }
-    eprintln!("xtask: fetching nginx by apt, not installed (for the tests of real programs)");
-    let work = tempfile::Builder::new().prefix("zc-nginx-").tempdir()?;
-    apt::unpack(NGINX, work.path())?;
-    let unpacked = work.path().join("usr/sbin").join(NGINX);
-    fs::copy(&unpacked, &place)
-        .with_context(|| format!("the package nginx has no {}", unpacked.display()))?;
+    eprintln!("xtask: fetching {package} by apt, not installed (for the tests of real programs)");
+    let work = tempfile::Builder::new().prefix("zc-unpacked-").tempdir()?;
+    apt::unpack(package, work.path())?;
+    for program in programs {
+        let unpacked = work.path().join(program);
+        fs::copy(&unpacked, place(program))
+            .with_context(|| format!("the package {package} has no {}", unpacked.display()))?;
+    }
     Ok(())
 }
 

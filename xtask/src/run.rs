@@ -44,6 +44,6 @@ pub(crate) fn as_root(program: &std::path::Path) -> Result<Command> {
         );
     }
     let mut sudo = Command::new("sudo");
-    sudo.arg("--preserve-env=ZC_BIN,RUST_BACKTRACE").arg(program);
+    sudo.arg("--preserve-env=ZC_BIN,ZC_PREVIEW,RUST_BACKTRACE").arg(program);
     Ok(sudo)
 }

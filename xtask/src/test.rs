@@ -19,8 +19,9 @@ use clap::{Args, Subcommand};
 use crate::{
     apt,
     built::{Built, stripped},
-    check,
+    check, deploy,
     ebpf::{Toolchain, top},
+    package,
     play::PlayFlags,
     programs,
     run::as_root,
@@ -30,10 +31,35 @@ use crate::{
 };
 
 /// What the root tests run besides what they build.
-const PACKAGES: &[&str] = &["iproute2", "strace", "python3"];
+const PACKAGES: &[&str] = &[
+    "apache2-utils",
+    "chromium-headless-shell",
+    "curl",
+    "iproute2",
+    "openssl",
+    "python3",
+    "python3-prometheus-client",
+    "strace",
+    "systemd",
+    "tmux",
+];
 
 /// Tests that need programs a guest does not have, or depend on no kernel.
-const HOST_ONLY: &[&str] = &["gate", "tools", PLAY];
+const HOST_ONLY: &[&str] = &[
+    "config",
+    "gate",
+    "kubernetes",
+    "package",
+    "page",
+    "privileges",
+    "prometheus",
+    "systemd",
+    "tools",
+    "top",
+    "web",
+    "web_config",
+    PLAY,
+];
 
 /// The test of `cargo xtask vm play`: not as root, as nobody has to be to play.
 const PLAY: &str = "play";
@@ -55,18 +81,27 @@ const LOSS: (&str, &str, &str) = ("loss", "6.12", "a_full_map ids_that threads_t
 /// Tests that start zc anew for each of their cases, which takes emulated machines long, and
 /// the kernels that they are run on; see [`ELSEWHERE`].
 const SLOW: &[(&str, &[&str])] = &[
-    ("audit", &["6.12", "7.3"]),
-    ("daemon", &["5.10", "7.3"]),
-    ("paths", &["6.12", "7.3"]),
+    ("advise", &["6.12"]),
+    ("audit", &["7.3"]),
+    ("books", &["6.12"]),
+    ("daemon", &["5.10"]),
+    ("flame", &["6.12"]),
+    ("groups", &["5.10", "7.3"]),
+    ("paths", &["6.12"]),
+    ("processes", &["5.10", "7.3"]),
     ("programs", &["6.12"]),
-    ("sites", &["5.10", "6.12", "7.3"]),
+    ("record", &["6.12"]),
+    ("sites", &["5.10", "7.3"]),
     ("tax", &["6.12"]),
     // On one processor 7.3 misses events now and then, so that no verdict is sure there.
     ("verify", &["5.10", "6.12"]),
 ];
 
 /// The one case of a slow test that is run on all other kernels.
-const ELSEWHERE: &[(&str, &str)] = &[("audit", "a_self_test_finds_every_route_exact")];
+const ELSEWHERE: &[(&str, &str)] = &[
+    ("advise", "a_file_that_is_sent_is_found_to_the_byte"),
+    ("audit", "a_self_test_finds_every_route_exact"),
+];
 
 /// Cases of the oracle that are run by kprobes as well, on one kernel: on stock ones zc
 /// does without.
@@ -137,7 +172,9 @@ pub(crate) fn all(with_vms: bool) -> Result<()> {
 
 fn suite(with_vms: bool, tally: &mut Tally) -> Result<()> {
     check::all(tally, Toolchain::Install)?;
+    deploy::schema()?;
     let built = Built::new()?;
+    package::for_tests(&built.folder)?;
     let here = native(&built, tally);
     if with_vms {
         let series: Vec<_> = SERIES.iter().map(ToString::to_string).collect();

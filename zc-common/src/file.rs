@@ -166,6 +166,22 @@ const AF_INET: u16 = 2;
 const AF_INET6: u16 = 10;
 
 impl Kind {
+    /// Every kind, in order of position.
+    pub const ALL: &'static [Self] = &[
+        Self::File,
+        Self::PlainFile,
+        Self::DirectFile,
+        Self::DirectOpaque,
+        Self::Opaque,
+        Self::Socket,
+        Self::TcpSocket,
+        Self::UnixStream,
+        Self::Pipe,
+        Self::Null,
+        Self::Other,
+        Self::Unknown,
+    ];
+
     /// What a socket of this type and family is, where bytes are spliced.
     #[must_use]
     #[inline(always)]

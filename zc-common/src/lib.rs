@@ -10,6 +10,8 @@
 //! * [`syscall`]: the system call table: class and I/O shape of each number;
 //! * [`slot`]: one thread's place in the `SLOTS` map: who owns it, its tally;
 //! * [`site`]: stacks that copies were made on;
+//! * [`relay`]: bytes that went out as they had come in;
+//! * [`mod@calls`]: the system calls that are hooked one by one;
 //! * [`settings`]: the globals that userspace sets before load;
 //! * [`mod@textbook`]: what the table of paths says and the engine judges by, two floors of
 //!   the user half of which neither sees the other.
@@ -25,11 +27,13 @@
 mod table;
 
 pub mod audit;
+pub mod calls;
 pub mod classify;
 pub mod counter;
 pub mod fallback;
 pub mod file;
 pub mod flow;
+pub mod relay;
 pub mod settings;
 pub mod site;
 pub mod slot;

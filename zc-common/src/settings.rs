@@ -34,6 +34,7 @@ macro_rules! kernel_fields {
             TASK_START_BOOTTIME: "task_struct", "start_boottime" | "real_start_time";
             TASK_COMM: "task_struct", "comm";
             TASK_FILES: "task_struct", "files";
+            TASK_IO_URING: "task_struct", "io_uring";
             TASK_NVCSW: "task_struct", "nvcsw";
             TASK_NIVCSW: "task_struct", "nivcsw";
             TASK_MIN_FLT: "task_struct", "min_flt";
@@ -41,7 +42,21 @@ macro_rules! kernel_fields {
             TASK_THREAD_INFO: "task_struct", "thread_info";
             TASK_STACK: "task_struct", "stack";
             THREAD_INFO_STATUS: "thread_info", "status";
+            TASK_CREDENTIALS: "task_struct", "real_cred";
+            TASK_MM: "task_struct", "mm";
+            CREDENTIALS_UID: "cred", "euid";
+            MM_EXE_FILE: "mm_struct", "exe_file";
+            MM_ARG_START: "mm_struct", "arg_start";
+            MM_ARG_END: "mm_struct", "arg_end";
+            FILE_PATH: "file", "f_path";
+            PATH_DENTRY: "path", "dentry";
+            DENTRY_NAME: "dentry", "d_name";
+            QSTR_NAME: "qstr", "name";
             CSS_SET_CGROUP: "css_set", "dfl_cgrp";
+            CSS_SET_SUBSYSTEMS: "css_set", "subsys";
+            CSS_CGROUP: "cgroup_subsys_state", "cgroup";
+            CGROUP_ROOT: "cgroup", "root";
+            CGROUP_ROOT_HIERARCHY: "cgroup_root", "hierarchy_id";
             CGROUP_NODE: "cgroup", "kn";
             CGROUP_NODE_ID: "kernfs_node", "id";
             FILES_FDT: "files_struct", "fdt";
@@ -52,6 +67,7 @@ macro_rules! kernel_fields {
             FILE_INODE: "file", "f_inode";
             FILE_PRIVATE_DATA: "file", "private_data";
             INODE_MODE: "inode", "i_mode";
+            INODE_FLAGS: "inode", "i_flags";
             INODE_RDEV: "inode", "i_rdev";
             INODE_SB: "inode", "i_sb";
             SUPER_BLOCK_MAGIC: "super_block", "s_magic";
@@ -198,7 +214,25 @@ pub const CURRENT_TASK_BTF: &str = "CURRENT_TASK_BTF";
 /// `u32` global: 1 if `bpf_probe_read_kernel` may be used (no confidentiality
 /// lockdown), else every descriptor's endpoint is unknown.
 pub const READ_KERNEL: &str = "READ_KERNEL";
+/// `u32` global: 1 if what is seen in a system call is settled as it returns whichever it is,
+/// since `sys_exit` is hooked; else only in those of [`calls`](crate::calls).
+pub const SETTLE_EACH: &str = "SETTLE_EACH";
 /// `u32` global: 1 if bytes copied are kept by stack, too ([`CallSite`](crate::site::CallSite)).
 pub const KEEP_SITES: &str = "KEEP_SITES";
+/// `u32` global: of how many units, less one, a call site is charged with one on average: a power
+/// of two less one, 0 if each copy is kept ([`sample`](crate::site::sample)).
+pub const SAMPLE_MASK: &str = "SAMPLE_MASK";
+/// `u32` global: 1 if the units are copies, 0 if they are bytes.
+pub const SAMPLE_COPIES: &str = "SAMPLE_COPIES";
+/// `u32` global: 1 if the arguments of processes are kept
+/// ([`Arguments`](crate::slot::Arguments)).
+pub const KEEP_ARGV: &str = "KEEP_ARGV";
+/// `u32` global: 1 if the paths of cgroups are noted as they are made.
+pub const KEEP_CGROUPS: &str = "KEEP_CGROUPS";
+/// `u32` global: the number of the hierarchy that cgroups are looked up in, 0 for version 2.
+pub const HIERARCHY: &str = "HIERARCHY";
+/// `u32` global: which of a hierarchy of version 1's controllers tells the cgroup: its place in
+/// `css_set.subsys`, [`ABSENT`] for version 2.
+pub const CONTROLLER: &str = "CONTROLLER";
 /// `u32` global: how many slots there are, reserved ones included.
 pub const SLOT_COUNT: &str = "SLOT_COUNT";

@@ -36,6 +36,18 @@ pub struct Weight {
     pub copies: u64,
 }
 
+/// What of so many units is charged, of which one in `mask + 1` is drawn by a random number that
+/// is equally likely to be any: as many whole periods as there are, and one for the rest as
+/// often as that is worth it. So what is charged is on average what there was, whatever its
+/// size, and what went before makes no difference.
+#[must_use]
+#[inline(always)]
+pub const fn sample(units: u64, mask: u32, random: u32) -> u64 {
+    let (whole, rest) = (units & !(mask as u64), units & mask as u64);
+    let drawn = rest > (random & mask) as u64;
+    whole + if drawn { mask as u64 + 1 } else { 0 }
+}
+
 /// A kind, taken apart.
 pub type Kind = (Route, Direction, Known);
 
@@ -102,6 +114,16 @@ const _: () = assert!(size_of::<CallSite>() == 8 * CallSite::WORDS && size_of::<
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_is_drawn_is_on_average_what_there_was() {
+        for units in [0, 1, 3, 7, 8, 13, 16, 1 << 40] {
+            let sum: u64 = (0..8).map(|random| sample(units, 7, random)).sum();
+            assert_eq!(sum, 8 * units);
+            assert_eq!(sample(units, 0, 5), units);
+        }
+        assert_eq!((sample(13, 7, 4), sample(13, 7, 5)), (16, 8));
+    }
 
     #[test]
     fn a_key_is_taken_apart_as_it_was_put_together() {

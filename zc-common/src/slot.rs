@@ -5,8 +5,8 @@
 //! 1. the kernel half takes a free slot when a thread without one is switched
 //!    in, writes the owner, and last of all sets the state to [`State::Live`];
 //! 2. while it is live only the owner's own context adds to its tally;
-//! 3. when the owner dies, execs or is renamed the kernel half sets
-//!    [`State::Retired`] and never touches the slot again;
+//! 3. when the owner dies, execs, is renamed, moves to another cgroup or becomes
+//!    another user the kernel half sets [`State::Retired`] and never touches the slot again;
 //! 4. the user half books the rest, clears every word and gives it back.
 //!
 //! So an owner never changes while a slot is live, and none is read torn.
@@ -36,19 +36,33 @@ pub struct Slot {
     pub ids: u64,
     /// Start of the process: its leader's start since boot, in nanoseconds.
     pub process_start: u64,
-    /// Start of the thread itself, since boot, in nanoseconds.
+    /// Start of the thread itself, since boot, in nanoseconds. Of a CPU's reserved slot this
+    /// and `task` tell nothing, and `cgroups` and this which thread charged it last.
     pub thread_start: u64,
     /// The address of the thread's `task_struct`: an exec by a thread that does not
     /// lead its process gives it its dead leader's id and start, but not its address.
     pub task: u64,
+    /// The addresses of its set of cgroups and of its credentials: they change when it moves to
+    /// another cgroup, or becomes another user.
+    pub cgroups: u64,
+    /// See [`Self::cgroups`].
+    pub credentials: u64,
     /// The process' name (its leader's comm) when the slot was taken.
     pub comm: [u64; 2],
-    /// The id and the start of its parent when the slot was taken.
+    /// The base name of the file that the process runs, zeroes if it is not known.
+    pub exe: [u64; Slot::EXE / 8],
+    /// The process' effective user id.
+    pub uid: u64,
+    /// The id and the start of the process that made it; where that went unseen, of who was
+    /// its parent when zc first saw it run.
     pub parent: u64,
     /// See [`Self::parent`].
     pub parent_start: u64,
-    /// The id of its cgroup (of version 2) when the slot was taken, 0 if there is none.
+    /// The id of its cgroup, in the hierarchy that was chosen, when the slot was taken; 0 if
+    /// there is none.
     pub cgroup: u64,
+    /// When the slot was taken, in nanoseconds of the kernel's clock.
+    pub taken: u64,
     /// What the mirrored counters stood at when the slot was taken.
     pub base: [u64; Counter::MIRRORED],
     /// Bytes that are accounted for within the call of a function under way: sent by
@@ -59,6 +73,14 @@ pub struct Slot {
     pub seen: u64,
     /// Bytes seen passed on by reference during the system call under way.
     pub linked: u64,
+    /// Copies of a read or write of the page cache that are charged as its call returns, which
+    /// knows the route: bytes, and from bit [`Slot::PENDING_COPIES`] on how many copies.
+    pub pending: u64,
+    /// Bytes seen copied, and passed on by reference, in the call of [`Self::aside_of`]:
+    /// one that is not hooked, so that nothing is settled as it returns.
+    pub aside: [u64; 2],
+    /// Which call that is: its number and where it was made, mixed.
+    pub aside_of: u64,
     /// The address of the io_uring request under way, if the thread is a worker of rings.
     pub request: u64,
     /// Bytes whose size the kernel checked before copying them to user memory, and from
@@ -77,9 +99,9 @@ pub struct Slot {
     pub tally: [u64; Counter::COUNT],
 }
 
-const HEADER: usize = 10;
+const HEADER: usize = 14 + Slot::EXE / 8;
 /// Words that only the programs use.
-const SCRATCH: usize = 7 + Checked::COUNT + Slot::FRAMES * Frame::WORDS;
+const SCRATCH: usize = 11 + Checked::COUNT + Slot::FRAMES * Frame::WORDS;
 /// Where the tally begins.
 const TALLY: usize = HEADER + Counter::MIRRORED + SCRATCH;
 
@@ -92,12 +114,21 @@ impl Slot {
     pub const TALLY: usize = TALLY;
     /// Set in the upper half of [`Slot::state`] for a kernel thread.
     pub const KERNEL_THREAD: u64 = 1 << 32;
+    /// Bytes of the name of what a process runs that are kept, its end included.
+    pub const EXE: usize = 64;
+    /// Slots in a row that the user half need not look at while none is in use.
+    pub const BLOCK: u32 = 64;
+    /// Bytes of a process' arguments that are kept.
+    pub const ARGV: usize = 256;
     /// CPUs that zc can serve; each has a reserved slot of its own number, for
     /// charges that belong to no thread with a slot.
     pub const MAX_CPUS: usize = 1024;
     /// How deep calls of functions hooked by kprobes may nest; two is the most that is
     /// known, in stacked file systems and in TCP.
     pub const FRAMES: usize = 3;
+    /// Where copies are counted in [`Slot::pending`]: no call moves more than 2 GiB
+    /// (`MAX_RW_COUNT`, include/linux/fs.h).
+    pub const PENDING_COPIES: u32 = 40;
     /// More bytes than any call moves.
     pub const UNSEEN: u64 = 1 << 62;
 }
@@ -154,11 +185,18 @@ pub struct Owner {
     pub tid: u32,
     /// The process' comm, NUL-padded.
     pub comm: [u8; 16],
-    /// The process that it is a child of; an orphan is one of who takes it in.
+    /// The base name of what it runs, NUL-padded; empty if it is not known.
+    pub exe: [u8; Slot::EXE],
+    /// Its effective user id.
+    pub uid: u32,
+    /// The process that made it; where that went unseen, an orphan is a child of who takes it
+    /// in.
     pub parent: ProcessKey,
-    /// The id of its cgroup of version 2, which is the inode number of its directory; 0 if
-    /// the kernel has none.
+    /// The id of its cgroup, which is the inode number of its directory; 0 if the kernel has
+    /// none.
     pub cgroup: u64,
+    /// When the slot was taken: of two of one process, the later one knows better who that is.
+    pub taken: u64,
     /// Whether it is a kernel thread.
     pub kernel_thread: bool,
 }
@@ -234,9 +272,12 @@ impl Reading {
         self.owner = (!reserved).then(|| Owner {
             process: ProcessKey { tgid: high(word(1)), start: word(2) },
             tid: low(word(1)),
-            comm: comm(word(5), word(6)),
-            parent: ProcessKey { tgid: low(word(7)), start: word(8) },
-            cgroup: word(9),
+            comm: bytes(7, &word),
+            exe: bytes(9, &word),
+            uid: low(word(17)),
+            parent: ProcessKey { tgid: low(word(18)), start: word(19) },
+            cgroup: word(20),
+            taken: word(21),
             kernel_thread: state & Slot::KERNEL_THREAD != 0,
         });
         self.base = core::array::from_fn(|position| word(HEADER + position));
@@ -256,10 +297,12 @@ const fn high(word: u64) -> u32 {
     low(word >> 32)
 }
 
-fn comm(first: u64, second: u64) -> [u8; 16] {
-    let mut bytes = [0; 16];
-    bytes[..8].copy_from_slice(&first.to_le_bytes());
-    bytes[8..].copy_from_slice(&second.to_le_bytes());
+/// The words from the `first` on as the bytes that they hold.
+fn bytes<const COUNT: usize>(first: usize, word: impl Fn(usize) -> u64) -> [u8; COUNT] {
+    let mut bytes = [0; COUNT];
+    for (position, chunk) in bytes.chunks_exact_mut(8).enumerate() {
+        chunk.copy_from_slice(&word(first + position).to_le_bytes());
+    }
     bytes
 }
 
@@ -277,6 +320,47 @@ pub struct Sender {
     /// 1 if it last asked for its bytes to be sent by reference, else 0.
     pub promised: u64,
 }
+
+/// What a worker of an io_uring saw of a request, which another thread may complete: an entry
+/// of the `HANDED` map.
+#[derive(Clone, Copy)]
+#[repr(C)]
+pub struct Handed {
+    /// Bytes copied.
+    pub seen: u64,
+    /// Bytes passed on by reference.
+    pub linked: u64,
+    /// When the first of them were seen, in nanoseconds of the kernel's clock.
+    pub since: u64,
+}
+
+impl Handed {
+    /// How many words it has.
+    pub const WORDS: usize = 3;
+}
+
+const _: () = assert!(size_of::<Handed>() == 8 * Handed::WORDS);
+
+/// The first arguments of a process: an entry of the `ARGV` map, at its slot's number.
+#[derive(Clone, Copy)]
+#[repr(C)]
+pub struct Arguments {
+    /// How many of the bytes there are.
+    pub length: u64,
+    /// The arguments, each ended by a zero but where they are cut.
+    pub bytes: [u8; Slot::ARGV],
+}
+
+impl Arguments {
+    /// How many words it has.
+    pub const WORDS: usize = 1 + Slot::ARGV / 8;
+}
+
+const _: () = assert!(size_of::<Arguments>() == 8 * Arguments::WORDS);
+
+/// The path of a cgroup that was made since the daemon last looked, ended by a zero: an entry
+/// of the `CGROUPS` map, by the cgroup's id.
+pub type CgroupPath = [u8; 512];
 
 names! {
     /// What we know we missed, by reason.
@@ -304,6 +388,15 @@ names! {
         HalfSeen = "half_seen",
         /// A system call by a 32-bit program: counted, its bytes are not.
         Compat = "compat_call",
+        /// A copy of an argument or a result, in a call that is not hooked, by a thread that
+        /// has an io_uring: it may be one of a request, which is charged with that.
+        RingArgument = "io_uring_argument",
+        /// A cgroup that was made while there was no room to note its path: if it was
+        /// removed before zc looked, its processes are grouped by something else.
+        CgroupPath = "cgroup_path",
+        /// What a worker of an io_uring saw of a request, for which there was no room: its
+        /// bytes are inferred besides what was measured of them.
+        RequestRoom = "request_room",
     }
 }
 
@@ -356,10 +449,13 @@ mod tests {
         words[0] = State::Retired as u64 | Slot::KERNEL_THREAD;
         words[1] = 7 << 32 | 8;
         words[2] = 99;
-        words[5] = u64::from_le_bytes(*b"kworker/");
-        words[7] = 6;
-        words[8] = 98;
-        words[9] = 41;
+        words[7] = u64::from_le_bytes(*b"kworker/");
+        words[10] = u64::from_le_bytes(*b"d-helper");
+        words[17] = 33;
+        words[18] = 6;
+        words[19] = 98;
+        words[20] = 41;
+        words[21] = 5;
         words[HEADER] = 3;
         words[Slot::TALLY] = 4;
         assert!(reading.fill(5, false, |word| words[word]));
@@ -367,8 +463,9 @@ mod tests {
         assert!(reading.retired && owner.kernel_thread && !owner.leads());
         assert_eq!(owner.process, ProcessKey { tgid: 7, start: 99 });
         assert_eq!((owner.tid, &owner.comm[..9]), (8, b"kworker/\0".as_slice()));
+        assert_eq!((owner.uid, &owner.exe[8..17]), (33, b"d-helper\0".as_slice()));
         assert_eq!(owner.parent, ProcessKey { tgid: 6, start: 98 });
-        assert_eq!((owner.cgroup, reading.base[0]), (41, 3));
+        assert_eq!((owner.cgroup, owner.taken, reading.base[0]), (41, 5, 3));
         assert_eq!(reading.tally[Counter::switches(crate::counter::Switch::Voluntary)], 4);
     }
 }

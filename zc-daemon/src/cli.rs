@@ -1,25 +1,44 @@
 //! The command line: flags only.
 
+mod advise;
+mod flame;
+#[cfg(any(test, feature = "fuzz"))]
+pub(crate) mod fuzz;
+mod grouping;
+mod history;
 mod paths;
+mod record;
+mod top;
 mod verify;
+mod web;
 
-use std::{net::SocketAddr, time::Duration};
+use std::{path::PathBuf, time::Duration};
 
-use clap::{Args, Parser, Subcommand, ValueEnum};
+pub use advise::Advise;
+use clap::{Arg, ArgAction, Args, Parser, Subcommand, ValueEnum, builder::BoolishValueParser};
+pub use flame::{Flame, Format, Weighed};
+pub use grouping::Grouping;
+pub use history::HistoryFlags;
 pub use paths::{Paths, To};
+pub use record::{By, Record, Report};
+pub use top::Top;
 pub use verify::{Limits, Verify};
+pub use web::WebFlags;
+
+use crate::engine::time::parse as time;
 
 /// Tells, per process and to the byte, how much data the Linux kernel moves and
 /// its CPU copies.
 #[derive(Debug, Parser)]
-#[command(version, about, max_term_width = 100)]
+#[command(name = "zc", version, about, max_term_width = 100)]
 pub struct Cli {
     /// What to do.
     #[command(subcommand)]
     pub command: Command,
     /// How much to log: error, warn, info, debug, trace, or a filter such as
     /// "zc_daemon=debug".
-    #[arg(long = "log.level", env = "ZC_LOG_LEVEL", default_value = "info", global = true)]
+    #[arg(long = "log.level", env = "ZC_LOG_LEVEL", default_value = "info", global = true,
+          value_parser = filter)]
     pub log_level: String,
     /// How to log, on standard error.
     #[arg(long = "log.format", env = "ZC_LOG_FORMAT", default_value = "text", global = true)]
@@ -39,7 +58,11 @@ pub enum LogFormat {
 #[derive(Debug, Subcommand)]
 pub enum Command {
     /// Attach the probes, count, and serve metrics until SIGINT or SIGTERM.
-    Run(Run),
+    Run(Box<Run>),
+    /// Check a configuration, print every setting as it stands, and start nothing.
+    ///
+    /// Status 0: all is well; 2: it is not, and why.
+    CheckConfig(Box<CheckConfig>),
     /// Attach every probe once and say which hook works, which not, and why.
     Doctor(Doctor),
     /// Count one process' copies by hardware breakpoints on the kernel's own copy functions,
@@ -50,10 +73,10 @@ pub enum Command {
     /// bytes. A processor has four breakpoints, so at most four functions are watched at a time,
     /// and debuggers have none left meanwhile.
     ///
-    /// Cost: each call of a watched function raises a debug exception, some microseconds on
-    /// that process (a read of a file calls one for each page or folio); no other process pays,
-    /// but those it forks meanwhile. What is being copied as the audit begins or ends is
-    /// counted by one side alone.
+    /// Cost: each call of a watched function raises a debug exception, some microseconds (a read
+    /// of a file calls one for each page or folio), in whatever process: the kernel would let a
+    /// process without CAP_SYS_ADMIN start no thread while it had breakpoints of its own. What is
+    /// being copied as the audit begins or ends is counted by one side alone.
     ///
     /// Status 0: they agree, or nothing can be said; 1: they contradict each other; 2: no audit
     /// was possible.
@@ -74,6 +97,21 @@ pub enum Command {
         /// Where, and how much.
         setting: String,
     },
+    /// Show who copies what now: live, by group or process.
+    ///
+    /// Rows are what was done between two looks, each second: bytes copied, copies of each byte,
+    /// bytes moved by reference, context switches, page faults, the route that copied most, and
+    /// what `zc verify` would say with its default policy. `~` marks what is inferred, `-` what is
+    /// unknown. Keys stand in the last line; ? explains them. Where standard output is no
+    /// terminal, it prints one plain table, as with --once. NO_COLOR is honoured; no colour says
+    /// what no word does.
+    ///
+    /// Counts by probes of its own, which takes what `zc run` takes, or reads a daemon
+    /// (--connect), which takes nothing.
+    ///
+    /// Status 0: it was told to end, or has printed what was asked for; 2: it could not (no
+    /// permission, a kernel that refuses the probes, a daemon that does not answer, wrong usage).
+    Top(Box<Top>),
     /// Say whether an application is zero-copy: within a policy of what may be copied.
     ///
     /// Runs a command, or watches processes that run; sums what they and their descendants
@@ -84,9 +122,45 @@ pub enum Command {
     /// missed, copies are not measured to the byte on this kernel, the command failed, no
     /// permission, wrong usage). Never 0 if something may have gone unseen.
     Verify(Box<Verify>),
+    /// Draw on which stacks bytes are copied: a flame graph, folded stacks or a profile.
+    ///
+    /// Watches a process, a cgroup, a unit, a command that it runs, or all of this machine. Of
+    /// so many measured bytes (--sample) one stack is taken on average, the process' part and the
+    /// kernel's, so that the cost is bounded; the ledger's exact total is told beside the samples,
+    /// and how far a share of them may be off. docs/flame.md shows how to find a copy with it.
+    ///
+    /// Status 0: it was written; 2: it could not be, or there is nothing to draw.
+    Flame(Box<Flame>),
+    /// Record what processes or groups do, interval by interval, into a file.
+    ///
+    /// Runs a command, or watches a process that runs, or all of this machine. What is written
+    /// can be read at any time, also of a recording that was cut short. `zc report` shows it;
+    /// docs/recordings.md has the format.
+    ///
+    /// Status 0: recorded, however the command ended; 2: it was not, and why.
+    Record(Box<Record>),
+    /// Show what is in a recording: totals, rates over time, and how well they are known.
+    ///
+    /// Status 0: shown, also of one that was cut short, which is said; 2: it is no recording.
+    Report(Report),
+    /// Find processes that put bytes out as they took them in, and say what to use instead:
+    /// sendfile, splice or copy_file_range.
+    ///
+    /// Looks at each call that takes bytes into memory or puts bytes out of it, and at samples of
+    /// the bytes themselves, in the memory of the process: what goes out of where it came in,
+    /// and is the same, was relayed. Looks at this machine, a process or a command.
+    ///
+    /// Cost: meanwhile each system call of whatever process runs a program, which looks at up to
+    /// 2 KiB of what a call that moves bytes took in, and again as it is put out.
+    ///
+    /// Status 0: it looked, whatever was found; 2: it could not.
+    Advise(Advise),
     /// Tell on which stacks one process' bytes are copied.
     #[command(hide = true)]
     Sites(Sites),
+    /// Have the kernel time programs for `zc run`, which starts this itself.
+    #[command(hide = true)]
+    Clerk,
     /// Run one piece of I/O of a self-test, which starts this itself.
     #[command(hide = true)]
     Reference {
@@ -116,22 +190,42 @@ pub enum Hooks {
     Kprobes,
 }
 
-/// Flags of `zc run`.
+/// Flags of `zc check-config`.
 #[derive(Debug, Args)]
+pub struct CheckConfig {
+    /// The file to check.
+    pub file: Option<PathBuf>,
+    /// Flags as `zc run` would be given them.
+    #[command(flatten)]
+    pub run: Run,
+}
+
+/// A flag that is on or off, so that it can be told to be off: where it is on in a file.
+#[must_use]
+pub fn switchable(arg: Arg) -> Arg {
+    if !matches!(arg.get_action(), ArgAction::SetTrue) {
+        return arg;
+    }
+    let arg = arg.action(ArgAction::Set).value_parser(BoolishValueParser::new()).num_args(0..=1);
+    let arg = arg.require_equals(true).default_value("false").default_missing_value("true");
+    arg.value_name("BOOL").hide_default_value(true)
+}
+
+/// Flags of `zc run`.
+#[derive(Clone, Debug, Args)]
 pub struct Run {
-    /// Where to serve; port 0 takes a free one.
-    #[arg(
-        long = "web.listen-address",
-        env = "ZC_WEB_LISTEN_ADDRESS",
-        default_value = "127.0.0.1:10042"
-    )]
-    pub listen_address: SocketAddr,
+    /// A TOML file of settings: each flag's long name is a key; docs/config.md says more.
+    #[arg(long = "config.file", env = "ZC_CONFIG_FILE", value_name = "FILE")]
+    pub config_file: Option<PathBuf>,
+    /// What is served, and where.
+    #[command(flatten)]
+    pub web: WebFlags,
     /// Seconds between two readings when nobody scrapes.
     #[arg(long, env = "ZC_INTERVAL", default_value = "1", value_parser = seconds)]
     pub interval: Duration,
-    /// Groups to show by name; the rest are summed under "other".
-    #[arg(long, env = "ZC_MAX_GROUPS", default_value_t = 200)]
-    pub max_groups: usize,
+    /// How processes are grouped.
+    #[command(flatten)]
+    pub grouping: Grouping,
     /// What zc may take of one core, its programs and itself, such as 1% or 0.5%. Past it for
     /// three looks in a row, zc gives up the most expensive probe that it can do without:
     /// what that measured is then unknown, and its series are gone [default: no limit].
@@ -144,9 +238,19 @@ pub struct Run {
     /// zc_route_coverage on which routes this kernel's are measured to the byte.
     #[arg(long, env = "ZC_SELF_TEST")]
     pub self_test: bool,
+    /// Count system calls by class, and with them mode switches: every call then pays for it,
+    /// also those that move no bytes.
+    #[arg(long, env = "ZC_MODE_SWITCHES")]
+    pub mode_switches: bool,
+    /// Keep every privilege that zc was started with, and every system call: to debug it.
+    #[arg(long, env = "ZC_NO_SANDBOX")]
+    pub no_sandbox: bool,
     /// How to attach.
     #[command(flatten)]
     pub attach: Attach,
+    /// What is remembered.
+    #[command(flatten)]
+    pub history: HistoryFlags,
 }
 
 /// Which copies are shown.
@@ -168,6 +272,9 @@ pub struct Doctor {
     /// are measured to the byte; by breakpoints too, where the kernel takes them.
     #[arg(long)]
     pub self_test: bool,
+    /// Attach what counts system calls, too, as `zc run --mode-switches` does.
+    #[arg(long)]
+    pub mode_switches: bool,
     /// How to attach.
     #[command(flatten)]
     pub attach: Attach,
@@ -227,14 +334,15 @@ pub enum Watched {
     User,
 }
 
-fn time(text: &str) -> Result<Duration, String> {
-    let units = [("ms", 0.001), ("s", 1.0), ("m", 60.0), ("", 1.0)];
-    let number = units.iter().find_map(|(unit, factor)| {
-        text.strip_suffix(unit)?.parse::<f64>().ok().map(|number| number * factor)
-    });
-    let wrong = || format!("{text:?} is no time; write 10s, 500ms or 2m");
-    let time = Duration::try_from_secs_f64(number.ok_or_else(wrong)?).map_err(|_| wrong())?;
-    if time.is_zero() { Err(wrong()) } else { Ok(time) }
+/// A level, or a filter of `tracing`.
+fn filter(text: &str) -> Result<String, String> {
+    let wrong = || format!("{text:?} is no level and no filter");
+    // tracing-subscriber 0.3 cuts some of the text that is no ASCII within a letter, and panics.
+    if !text.is_ascii() {
+        return Err(wrong());
+    }
+    let checked = tracing_subscriber::EnvFilter::try_new(text);
+    checked.map(|_| text.to_owned()).map_err(|_| wrong())
 }
 
 /// A share of a core.
@@ -266,14 +374,10 @@ mod tests {
     }
 
     #[test]
-    fn times_have_units() {
-        let millis = |text| time(text).map(|time| time.as_millis());
-        assert_eq!(millis("10s"), Ok(10_000));
-        assert_eq!(millis("500ms"), Ok(500));
-        assert_eq!(millis("2m"), Ok(120_000));
-        assert_eq!(millis("1.5"), Ok(1500));
-        for wrong in ["", "s", "-1s", "0s", "ten", "nan"] {
-            assert!(time(wrong).is_err(), "{wrong}");
+    fn filters_are_ascii() {
+        assert!(filter("zc_daemon=debug,warn").is_ok());
+        for wrong in ["zc=loud", "\u{fffd}n=debug", "  a emo   \u{fffd}n=debug"] {
+            assert!(filter(wrong).unwrap_err().contains("no filter"), "{wrong}");
         }
     }
 }

@@ -1,13 +1,15 @@
 //! The `zc` binary: parse, dispatch, exit.
 
-use std::{io::IsTerminal as _, process::ExitCode};
+use std::process::ExitCode;
 
 use anyhow::{Context as _, Result};
-use clap::Parser as _;
-use tracing_subscriber::EnvFilter;
 use zc_daemon::{
-    cli::{Cli, Command, LogFormat},
-    command, kernel,
+    cli::Command,
+    command,
+    config::{Config, Refused},
+    kernel,
+    logging::Log,
+    privileges,
 };
 
 /// Something went wrong before anything could be said: bad flags, no permission,
@@ -15,8 +17,12 @@ use zc_daemon::{
 const CANNOT: u8 = 2;
 
 fn main() -> ExitCode {
-    let cli = Cli::parse();
-    match start(cli) {
+    let started = match Config::from(std::env::args_os()) {
+        Ok(config) => start(config),
+        Err(Refused::Usage(error)) => error.exit(),
+        Err(Refused::File(error)) => Err(error),
+    };
+    match started {
         Ok(code) => code,
         Err(error) => {
             eprintln!("zc: {error:#}");
@@ -25,20 +31,23 @@ fn main() -> ExitCode {
     }
 }
 
-fn start(cli: Cli) -> Result<ExitCode> {
-    log_to_stderr(&cli)?;
-    match cli.command {
-        Command::Run(flags) => {
-            let runtime = tokio::runtime::Builder::new_multi_thread()
-                .worker_threads(2)
-                .enable_all()
-                .build()
-                .context("cannot start the runtime")?;
-            runtime.block_on(command::run::run(flags))?;
-            Ok(ExitCode::SUCCESS)
-        }
+fn start(config: Config) -> Result<ExitCode> {
+    let log = Log::start(&config.cli)?;
+    if let Command::Run(flags) = &config.cli.command {
+        let flags = flags.clone();
+        command::run::run(&flags, config, log)?;
+        return Ok(ExitCode::SUCCESS);
+    }
+    match config.cli.command {
+        // Is under way already.
+        Command::Run(_) => Ok(ExitCode::SUCCESS),
+        Command::CheckConfig(flags) => command::check_config::run(&flags, &config.settings),
         Command::Reference { name } => {
             kernel::reference::run(&name)?;
+            Ok(ExitCode::SUCCESS)
+        }
+        Command::Clerk => {
+            privileges::clerk::serve(kernel::meter::time_runs)?;
             Ok(ExitCode::SUCCESS)
         }
         Command::Paths(flags) => command::paths::run(&flags),
@@ -46,8 +55,13 @@ fn start(cli: Cli) -> Result<ExitCode> {
             kernel::path::run(&name, &setting)?;
             Ok(ExitCode::SUCCESS)
         }
+        Command::Top(flags) => command::top::run(&flags, &log),
         Command::Audit(flags) => on_this_thread(command::audit::run(flags)),
         Command::Verify(flags) => on_this_thread(command::verify::run(*flags)),
+        Command::Flame(flags) => on_this_thread(command::flame::run(*flags)),
+        Command::Record(flags) => on_this_thread(command::record::run(*flags)),
+        Command::Report(flags) => command::report::run(&flags),
+        Command::Advise(flags) => on_this_thread(command::advise::run(flags)),
         Command::Sites(flags) => command::sites::run(&flags),
         Command::Doctor(flags) => command::doctor::run(&flags),
     }
@@ -56,20 +70,4 @@ fn start(cli: Cli) -> Result<ExitCode> {
 fn on_this_thread(command: impl Future<Output = Result<ExitCode>>) -> Result<ExitCode> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     runtime.context("cannot start the runtime")?.block_on(command)
-}
-
-fn log_to_stderr(cli: &Cli) -> Result<()> {
-    let filter = EnvFilter::try_new(&cli.log_level)
-        .with_context(|| format!("--log.level: {:?} is no level and no filter", cli.log_level))?;
-    let colour = std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none();
-    let log = tracing_subscriber::fmt()
-        .with_env_filter(filter)
-        .with_writer(std::io::stderr)
-        .with_ansi(colour)
-        .with_target(false);
-    match cli.log_format {
-        LogFormat::Text => log.init(),
-        LogFormat::Json => log.json().init(),
-    }
-    Ok(())
 }

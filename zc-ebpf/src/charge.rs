@@ -9,10 +9,11 @@ use zc_common::{
     },
     site::Known,
     slot::{Lost, Slot},
+    syscall::Io,
 };
 
 use crate::{
-    checked, rings,
+    aside, checked, rings,
     sites::{self, Stacks},
     threads::cpu,
 };
@@ -39,6 +40,12 @@ pub struct Evidence {
 }
 
 impl Evidence {
+    /// The sum of both.
+    #[inline(always)]
+    pub const fn and(self, other: Self) -> Self {
+        Self { seen: self.seen + other.seen, linked: self.linked + other.linked }
+    }
+
     /// Whether nothing was seen.
     #[inline(always)]
     pub const fn is_nothing(self) -> bool {
@@ -61,6 +68,42 @@ pub fn is_noted(slot: *mut Slot) -> bool {
 pub fn evidence(slot: *mut Slot) -> Evidence {
     // SAFETY: `slot` points into `SLOTS`; the words are its owner's own.
     unsafe { Evidence { seen: (*slot).seen, linked: (*slot).linked } }
+}
+
+/// Charges the copies pending of a call of a given shape; whether they are all that is known
+/// of it, so that there is nothing left to settle.
+#[inline(always)]
+pub fn pending(slot: *mut Slot, io: u8, returned: u64) -> bool {
+    if io == Io::Read as u8 {
+        pending_by(slot, Flow::ReadFileSeen, Direction::ToUser, returned)
+    } else if io == Io::Write as u8 {
+        pending_by(slot, Flow::WriteFileSeen, Direction::FromUser, returned)
+    } else {
+        false
+    }
+}
+
+#[inline(always)]
+fn pending_by(slot: *mut Slot, flow: Flow, direction: Direction, returned: u64) -> bool {
+    // SAFETY: `slot` points into `SLOTS`; the words are its owner's own.
+    let pending = unsafe { (*slot).pending };
+    if pending == 0 {
+        return false;
+    }
+    let bytes = pending & ((1 << Slot::PENDING_COPIES) - 1);
+    // SAFETY: as above.
+    unsafe { (*slot).pending = 0 };
+    let (bytes_of, copies_of) = Counter::measured(flow.row().route, direction);
+    add(slot, bytes_of, bytes);
+    add(slot, copies_of, pending >> Slot::PENDING_COPIES);
+    if bytes != returned || is_noted(slot) {
+        // SAFETY: as above.
+        unsafe { (*slot).seen += bytes };
+        return false;
+    }
+    add(slot, Counter::bytes(flow), bytes);
+    add(slot, Counter::calls(flow), 1);
+    true
 }
 
 /// Takes what was seen since the last call; the next one begins with nothing.
@@ -137,18 +180,25 @@ pub fn opaque(number: u8) -> u8 {
     unsafe { (&raw const number).read_volatile() }
 }
 
-/// Charges one copy of `bytes` by the route at a position of [`Route::ALL`].
-///
-/// [`Route::ALL`]: zc_common::flow::Route::ALL
+/// Keeps what was seen for whoever settles the call under way.
 #[inline(always)]
-pub fn copied(slot: *mut Slot, route: u8, direction: Direction, bytes: u64) {
-    copied_aside(slot, route, direction, bytes);
+pub fn keep(slot: *mut Slot, settled: bool, seen: u64, linked: u64) {
+    if !settled {
+        aside::keep(seen, linked);
+        return;
+    }
     // SAFETY: as in `add`.
-    unsafe { (*slot).seen += bytes };
-    rings::keep(slot, bytes, 0);
+    unsafe {
+        (*slot).seen += seen;
+        (*slot).linked += linked;
+    }
+    rings::keep(slot, seen, linked);
 }
 
-/// The same, for a copy that is not of what the system call under way moves.
+/// Charges one copy of `bytes` by the route at a position of [`Route::ALL`], and keeps
+/// nothing of it.
+///
+/// [`Route::ALL`]: zc_common::flow::Route::ALL
 #[inline(always)]
 pub fn copied_aside(slot: *mut Slot, route: u8, direction: Direction, bytes: u64) {
     let Some((bytes_of, copies_of)) = Counter::measured_at(opaque(route) as usize, direction)

@@ -4,10 +4,12 @@
 //! one on the same bytes, so that no byte is charged twice.
 
 use zc_common::{
+    calls::IS_HOOKED,
     classify,
     fallback::Reason,
     file::O_DIRECT,
     flow::{Direction, Route},
+    slot::Slot,
     syscall::{NUMBERS, ROUTE_OF},
 };
 
@@ -16,15 +18,66 @@ use crate::{
     charge,
     descriptor::File,
     iter::Memory,
-    memory, rings,
-    settings::{FILE_FLAGS, KIOCB_COMPLETE, KIOCB_FILE},
+    memory,
+    settings::{FILE_FLAGS, KIOCB_COMPLETE, KIOCB_FILE, SETTLE_EACH, on},
     sites,
-    task::{self, Context},
+    task::{Context, Current},
     threads,
 };
 
+/// Set in [`CALLS`] for a call that is hooked itself.
+const HOOKED: u8 = 0x80;
+
+/// The route of each call, and whether it is hooked.
 #[unsafe(no_mangle)]
-static ROUTES: [u8; NUMBERS] = ROUTE_OF;
+static CALLS: [u8; NUMBERS] = {
+    let mut calls = ROUTE_OF;
+    let mut number = 0;
+    while number < NUMBERS {
+        calls[number] |= HOOKED * IS_HOOKED[number];
+        number += 1;
+    }
+    calls
+};
+
+/// What the running task copies for.
+#[derive(Clone, Copy)]
+struct Cause {
+    /// By which route, as a position in [`Route::ALL`].
+    route: u8,
+    /// Whether what is seen is settled in the end: as a hooked call returns or a request
+    /// completes.
+    settled: bool,
+}
+
+impl Cause {
+    /// A system call; beyond the table it is another one, or none.
+    #[inline(always)]
+    fn of_call(number: u32) -> Self {
+        let row = if number < NUMBERS as u32 { row(number) } else { Route::Other as u8 };
+        Self { route: row & !HOOKED, settled: on(&SETTLE_EACH) || row & HOOKED != 0 }
+    }
+
+    #[inline(always)]
+    fn of_context(context: Context) -> Self {
+        match context {
+            Context::Call(number) => Self::of_call(number),
+            Context::RingWorker => Self { route: Route::IoUring as u8, settled: true },
+            Context::Kernel => Self { route: Route::Other as u8, settled: true },
+        }
+    }
+
+    /// The same for a message of these flags.
+    #[inline(always)]
+    fn of_message(current: Current, flags: u32) -> Self {
+        let mut cause = Self::of_context(current.context());
+        let asked = u64::from(flags) & classify::MSG_ZEROCOPY != 0;
+        if asked && cause.route == Route::Send as u8 {
+            cause.route = Route::MsgZerocopy as u8;
+        }
+        cause
+    }
+}
 
 /// Which way the bytes of an iterator went.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -49,12 +102,12 @@ impl Way {
 /// Notes bytes that the call under way passes on by reference.
 #[inline(always)]
 pub fn link(bytes: i64) {
+    let current = Current::take();
     if bytes > 0
-        && let Some(slot) = threads::running()
+        && let Some(slot) = threads::of(current)
     {
-        // SAFETY: `slot` points into `SLOTS`; the word is its owner's own.
-        unsafe { (*slot).linked += bytes as u64 };
-        rings::keep(slot, 0, bytes as u64);
+        let settled = Cause::of_context(current.context()).settled;
+        charge::keep(slot, settled, 0, bytes as u64);
     }
 }
 
@@ -69,22 +122,17 @@ pub fn of_file(call: &impl Call, way: Way, kiocb: u64, memory: Memory, returned:
     }
     let complete = call.load::<u64>(kiocb + u64::from(KIOCB_COMPLETE.load()));
     let Some(complete) = complete else { return };
-    let context = task::context();
+    let current = Current::take();
+    let context = current.context();
     let waits = complete == 0;
-    let route = match context {
-        Context::Call(number) => {
-            let route = route_of(number);
-            if waits {
-                buffered(call, route, kiocb)
-            } else if route == Route::Aio as u8 {
-                route
-            } else {
-                Route::IoUring as u8
-            }
+    let mut cause = Cause::of_context(context);
+    if let Context::Call(_) = context {
+        if waits {
+            cause.route = buffered(call, cause.route, kiocb);
+        } else if cause.route != Route::Aio as u8 {
+            cause.route = Route::IoUring as u8;
         }
-        Context::RingWorker => Route::IoUring as u8,
-        Context::Kernel => Route::Other as u8,
-    };
+    }
     let user = match memory {
         Memory::User => true,
         Memory::Pages => !waits && context != Context::Kernel,
@@ -93,11 +141,44 @@ pub fn of_file(call: &impl Call, way: Way, kiocb: u64, memory: Memory, returned:
     let reason = match way {
         Way::Write if !user => Some(Reason::FileSink),
         Way::Read if !user => Some(Reason::Source),
-        Way::Read | Way::Write if route == Route::DirectIo as u8 => Some(Reason::Buffered),
+        Way::Read | Way::Write if cause.route == Route::DirectIo as u8 => Some(Reason::Buffered),
         Way::Read | Way::Write => None,
     };
     let direction = if user { way.direction() } else { Direction::InKernel };
-    charge(call, route, direction, returned as u64, reason);
+    charge(call, current, cause, direction, returned as u64, reason);
+}
+
+/// The same where it is the page cache's, or that of a file system like it.
+///
+/// Most such copies are those of a read or write by system call: only these wait for their
+/// end (`ki_complete` is null) and have user memory in their iterator. They are kept
+/// pending, and charged as the call returns, which needs not find out what they were for.
+#[inline(always)]
+pub fn of_cache(call: &impl Call, way: Way, kiocb: u64, memory: Memory, returned: i64) {
+    let may_be = memory == Memory::User && returned > 0 && !sites::are_kept();
+    if !may_be || !defer(call, kiocb, returned as u64) {
+        of_file(call, way, kiocb, memory, returned);
+    }
+}
+
+/// Keeps a copy pending if it is such a call's; a file that asks for direct I/O is left to
+/// others. Whether it was.
+#[inline(always)]
+fn defer(call: &impl Call, kiocb: u64, bytes: u64) -> bool {
+    let complete = call.load::<u64>(kiocb + u64::from(KIOCB_COMPLETE.load()));
+    let flags = |file: u64| call.load::<u32>(file + u64::from(FILE_FLAGS.load()));
+    let flags = call.load(kiocb + u64::from(KIOCB_FILE.load())).and_then(flags);
+    if complete != Some(0) || flags.is_none_or(|flags| flags & O_DIRECT != 0) {
+        return false;
+    }
+    let current = Current::take();
+    if !current.is_in_own_call() {
+        return false;
+    }
+    let Some(slot) = threads::known(current).and_then(threads::at) else { return false };
+    // SAFETY: `slot` points into `SLOTS`; the word is its owner's own.
+    unsafe { (*slot).pending += (1 << Slot::PENDING_COPIES) + bytes };
+    true
 }
 
 /// The route of a read or write that turned out to be buffered although the file
@@ -140,10 +221,11 @@ pub fn of_sink(call: &impl Call, way: Way, memory: Memory, flags: u32, bytes: i6
     if bytes <= 0 || memory == Memory::None {
         return;
     }
-    let route = current_route(flags);
+    let current = Current::take();
+    let cause = Cause::of_message(current, flags);
     let user = match memory {
         Memory::User => true,
-        Memory::Pages => route == Route::IoUring as u8,
+        Memory::Pages => cause.route == Route::IoUring as u8,
         Memory::Kernel | Memory::None => false,
     };
     let reason = match way {
@@ -152,14 +234,16 @@ pub fn of_sink(call: &impl Call, way: Way, memory: Memory, flags: u32, bytes: i6
         Way::Read => None,
     };
     let direction = if user { way.direction() } else { Direction::InKernel };
-    charge(call, route, direction, bytes as u64, reason);
+    charge(call, current, cause, direction, bytes as u64, reason);
 }
 
 /// A copy between the kernel and the memory of a process.
 #[inline(always)]
 pub fn of_user(call: &impl Call, way: Way, bytes: i64) {
     if bytes > 0 {
-        charge(call, current_route(0), way.direction(), bytes as u64, None);
+        let current = Current::take();
+        let cause = Cause::of_context(current.context());
+        charge(call, current, cause, way.direction(), bytes as u64, None);
     }
 }
 
@@ -169,7 +253,9 @@ pub fn of_user(call: &impl Call, way: Way, bytes: i64) {
 pub fn of_pages(call: &impl Call, way: Way, user: bool, bytes: i64) {
     if bytes > 0 {
         let direction = if user { way.direction() } else { Direction::InKernel };
-        charge(call, current_route(0), direction, bytes as u64, None);
+        let current = Current::take();
+        let cause = Cause::of_context(current.context());
+        charge(call, current, cause, direction, bytes as u64, None);
     }
 }
 
@@ -178,8 +264,9 @@ pub fn of_pages(call: &impl Call, way: Way, user: bool, bytes: i64) {
 #[inline(always)]
 pub fn of_ring(call: &impl Call, bytes: i64) {
     if bytes > 0 {
-        let route = Route::IoUring as u8;
-        charge(call, route, Direction::ToUser, bytes as u64, Some(Reason::Source));
+        let current = Current::take();
+        let cause = Cause { route: Route::IoUring as u8, ..Cause::of_context(current.context()) };
+        charge(call, current, cause, Direction::ToUser, bytes as u64, Some(Reason::Source));
     }
 }
 
@@ -187,24 +274,25 @@ pub fn of_ring(call: &impl Call, bytes: i64) {
 /// sends one.
 #[inline(always)]
 pub fn current_route(flags: u32) -> u8 {
-    match task::context() {
-        Context::Call(number) => {
-            let route = route_of(number);
-            let asked = u64::from(flags) & classify::MSG_ZEROCOPY != 0;
-            if asked && route == Route::Send as u8 { Route::MsgZerocopy as u8 } else { route }
-        }
-        Context::RingWorker => Route::IoUring as u8,
-        Context::Kernel => Route::Other as u8,
-    }
+    Cause::of_message(Current::take(), flags).route
 }
 
-/// The route of a system call. The read is volatile: see `sys_exit`.
+/// The route of a system call.
 #[inline(always)]
 pub fn route_of(number: u32) -> u8 {
-    if number >= NUMBERS as u32 {
-        return Route::Other as u8;
-    }
-    let row = &raw const ROUTES[number as usize & (NUMBERS - 1)];
+    Cause::of_call(number).route
+}
+
+/// Whether a system call settles what is seen in it.
+#[inline(always)]
+pub fn is_settled(number: u32) -> bool {
+    Cause::of_call(number).settled
+}
+
+/// What is known of a call in the table. The read is volatile: see `sys_exit`.
+#[inline(always)]
+fn row(number: u32) -> u8 {
+    let row = &raw const CALLS[number as usize & (NUMBERS - 1)];
     // SAFETY: the mask keeps `row` within the table.
     unsafe { row.read_volatile() }
 }
@@ -212,9 +300,18 @@ pub fn route_of(number: u32) -> u8 {
 /// Charges one copy to the running thread, and if the route promises to do without, why
 /// it did not.
 #[inline(always)]
-fn charge(call: &impl Call, route: u8, direction: Direction, bytes: u64, reason: Option<Reason>) {
-    if let Some(slot) = threads::running() {
-        charge::copied(slot, route, direction, bytes);
+fn charge(
+    call: &impl Call,
+    current: Current,
+    cause: Cause,
+    direction: Direction,
+    bytes: u64,
+    reason: Option<Reason>,
+) {
+    if let Some(slot) = threads::of(current) {
+        let Cause { route, settled } = cause;
+        charge::copied_aside(slot, route, direction, bytes);
+        charge::keep(slot, settled, bytes, 0);
         sites::copied(call.context(), route, direction, bytes);
         if let Some(reason) = reason {
             charge::fell_back(slot, route, reason, bytes);

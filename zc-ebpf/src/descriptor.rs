@@ -6,7 +6,7 @@
 
 use zc_common::{
     classify::Truncation,
-    file::{BLOCK, CHARACTER, Inode, Kind, REGULAR, TYPE_MASK},
+    file::{BLOCK, CHARACTER, Inode, Kind, O_DIRECT, REGULAR, TYPE_MASK},
     settings::ABSENT,
 };
 
@@ -14,14 +14,17 @@ use crate::{
     memory,
     settings::{
         FDTABLE_FD, FDTABLE_MAX_FDS, FILE_FLAGS, FILE_INODE, FILE_MODE, FILE_PRIVATE_DATA,
-        FILES_FDT, INODE_MODE, INODE_RDEV, INODE_SB, READ_KERNEL, SOCK_FAMILY, SOCKET_SK,
-        SOCKET_TYPE, SUPER_BLOCK_MAGIC, on,
+        FILES_FDT, INODE_FLAGS, INODE_MODE, INODE_RDEV, INODE_SB, READ_KERNEL, SOCK_FAMILY,
+        SOCKET_SK, SOCKET_TYPE, SUPER_BLOCK_MAGIC, on,
     },
     task::{self, Task},
 };
 
 /// `FMODE_WRITE` (`include/linux/fs.h`).
 const WRITABLE: u32 = 2;
+
+/// `S_ANON_INODE` (`include/linux/fs.h`, since 6.16, when they became regular files inside).
+const ANONYMOUS: u32 = 1 << 19;
 
 /// The address of an open `struct file`.
 #[derive(Clone, Copy)]
@@ -77,6 +80,14 @@ pub fn kind(fd: u64) -> Kind {
     file(fd).map_or(Kind::Unknown, File::kind)
 }
 
+/// The same for a read or write: which file it is makes no difference, unless it asks for
+/// direct I/O.
+#[inline(never)]
+#[unsafe(export_name = "descriptor_kind_to_move")]
+pub fn kind_to_move(fd: u64) -> Kind {
+    file(fd).map_or(Kind::Unknown, |file| file.kind_to_move().unwrap_or(Kind::Unknown))
+}
+
 /// The same, with sockets told apart: not all of them link pages.
 #[inline(never)]
 #[unsafe(export_name = "descriptor_kind_to_splice")]
@@ -100,6 +111,24 @@ impl File {
     #[inline(always)]
     pub fn kind(self) -> Kind {
         self.inode().map_or(Kind::Unknown, Inode::kind)
+    }
+
+    /// Its kind by no more reads than that takes.
+    #[inline(always)]
+    fn kind_to_move(self) -> Option<Kind> {
+        let (inode, flags): (u64, u32) = memory::two(self.0, [&FILE_INODE, &FILE_FLAGS])?;
+        let (mode, inode_flags): (u16, u32) = memory::two(inode, [&INODE_MODE, &INODE_FLAGS])?;
+        let mut read = Inode { mode: mode.into(), device: 0, magic: 0, flags };
+        Some(match read.mode & TYPE_MASK {
+            CHARACTER => {
+                read.device = memory::kernel(inode + u64::from(INODE_RDEV.load()))?;
+                read.kind()
+            }
+            REGULAR | BLOCK if flags & O_DIRECT != 0 => self.kind(),
+            _ if inode_flags & ANONYMOUS != 0 => Kind::Other,
+            REGULAR | BLOCK => Kind::File,
+            _ => read.kind(),
+        })
     }
 
     /// Reads no more of the inode than its type asks for.

@@ -4,7 +4,7 @@
 //! the running thread's slot and returns. No program loops over data, sends an
 //! event or takes a lock; the one map operation that can block another CPU
 //! (taking a free slot) happens once in a thread's life. Where call sites are kept, each
-//! charge takes stacks too, and a site that is new takes a lock.
+//! charge takes stacks too, and a site that is new takes a lock; so does a cgroup that is made.
 //!
 //! Functions are inlined, or take plain numbers and have a name given to them: a
 //! mangled name holds a hash of where the source lies, and the object must be the
@@ -14,6 +14,8 @@
 #![no_main]
 #![feature(asm_experimental_arch)]
 
+mod arguments;
+mod aside;
 mod call;
 mod charge;
 mod checked;
@@ -25,6 +27,7 @@ mod maps;
 mod memory;
 mod owners;
 mod probes;
+mod relays;
 mod rings;
 mod settings;
 mod sites;

@@ -1,6 +1,6 @@
 //! Every map on one screen.
 //!
-//! `max_entries` of the first five is set by the loader, which sizes them to the machine,
+//! `max_entries` of the first six is set by the loader, which sizes them to the machine,
 //! and of those of call sites; the memory is theirs from creation on. What becomes of the
 //! counts when one is full: `docs/sizing.md`.
 
@@ -12,11 +12,10 @@ use aya_ebpf::{
 };
 use zc_common::{
     audit::{Site, Watch},
+    relay::{Brought, Place, Relay, Sums},
     site::{CallSite, Weight},
-    slot::{CpuState, Sender, Slot},
+    slot::{Arguments, CgroupPath, CpuState, Handed, Sender, Slot},
 };
-
-use crate::charge::Evidence;
 
 /// `BPF_F_MMAPABLE`: the daemon reads it by memory, without a system call.
 const MMAPABLE: usize = 1 << 10;
@@ -34,14 +33,19 @@ pub static SLOT_OF: Array<u32, 1, MMAPABLE> = Array::new();
 #[btf_map]
 pub static FREE: Stack<u32, 1> = Stack::new();
 
+/// How often slots of each [`Slot::BLOCK`] were taken: where the daemon has been given as many
+/// back, none is in use, and it looks at none.
+#[btf_map]
+pub static TAKEN: Array<u64, 1, MMAPABLE> = Array::new();
+
 /// Who sent what a `struct ubuf_info` stands for, by its address.
 #[btf_map]
 pub static OWNERS: LruHashMap<u64, Sender, 1> = LruHashMap::new();
 
 /// What a worker of an io_uring saw of a request, which another thread may complete, by the
-/// address of the request.
+/// address of the request. None makes room for another one: that must not go unnoticed.
 #[btf_map]
-pub static HANDED: LruHashMap<u64, Evidence, 1> = LruHashMap::new();
+pub static HANDED: HashMap<u64, Handed, 1> = HashMap::new();
 
 /// What an audit counts: its entries are made by the daemon, so that nothing is
 /// inserted while an exception is handled. Empty unless there is an audit.
@@ -60,6 +64,27 @@ pub static STACKS: StackTrace<1> = StackTrace::new();
 /// nowhere but where its hash says.
 #[btf_map]
 pub static MORE_STACKS: StackTrace<1> = StackTrace::new();
+
+/// What calls took in, for a time. It and `RELAYS` have room if relays are looked for.
+#[btf_map]
+pub static BROUGHT: LruHashMap<Place, Brought, 1> = LruHashMap::new();
+
+/// What went out as it had come in, and what did not.
+#[btf_map]
+pub static RELAYS: HashMap<Relay, Sums, 1> = HashMap::new();
+
+/// The arguments of each slot's process. It has room if they are kept.
+#[btf_map]
+pub static ARGV: Array<Arguments, 1, MMAPABLE> = Array::new();
+
+/// The paths of cgroups that were made since the daemon last looked, by id. It has room if
+/// they are noted.
+#[btf_map]
+pub static CGROUPS: HashMap<u64, CgroupPath, 1> = HashMap::new();
+
+/// Where such a path is written before it is noted; the kernel makes one cgroup at a time.
+#[btf_map]
+pub static PATH: Array<CgroupPath, 1> = Array::new();
 
 /// What each CPU keeps to itself, at a direct address (the `.bss` map).
 #[repr(transparent)]

@@ -1,9 +1,13 @@
 //! What workers of an io_uring see of the requests that they do: the thread that submitted
 //! a request may be the one to complete it, so it is kept by request.
 
-use zc_common::slot::Slot;
+use aya_ebpf::helpers::bpf_ktime_get_ns;
+use zc_common::slot::{Handed, Lost, Slot};
 
-use crate::{charge::Evidence, maps::HANDED};
+use crate::{
+    charge::{Evidence, lost},
+    maps::HANDED,
+};
 
 /// The thread begins to do a request.
 #[inline(always)]
@@ -35,8 +39,11 @@ fn keep_of(request: u64, seen: u64, linked: u64) -> u64 {
             (*kept).linked += linked;
         }
     } else {
-        // When the map is full the oldest entry makes room: its bytes are inferred besides.
-        let _ = HANDED.insert(request, Evidence { seen, linked }, 0);
+        // SAFETY: no precondition.
+        let handed = Handed { seen, linked, since: unsafe { bpf_ktime_get_ns() } };
+        if HANDED.insert(request, handed, 0).is_err() {
+            lost(Lost::RequestRoom);
+        }
     }
     0
 }
@@ -46,7 +53,7 @@ fn keep_of(request: u64, seen: u64, linked: u64) -> u64 {
 pub fn take(request: u64) -> Option<Evidence> {
     let kept = HANDED.get_ptr(request)?;
     // SAFETY: nobody does the request any more.
-    let evidence = unsafe { *kept };
+    let Handed { seen, linked, .. } = unsafe { *kept };
     let _ = HANDED.remove(request);
-    Some(evidence)
+    Some(Evidence { seen, linked })
 }

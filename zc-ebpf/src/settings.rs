@@ -56,9 +56,37 @@ pub static CURRENT_TASK_BTF: Global<u32> = Global::new(0);
 #[unsafe(no_mangle)]
 pub static READ_KERNEL: Global<u32> = Global::new(0);
 
+/// 1 if every system call settles what was seen in it.
+#[unsafe(no_mangle)]
+pub static SETTLE_EACH: Global<u32> = Global::new(0);
+
 /// 1 if bytes copied are kept by stack, too.
 #[unsafe(no_mangle)]
 pub static KEEP_SITES: Global<u32> = Global::new(0);
+
+/// Of how many units, less one, a call site is charged with one.
+#[unsafe(no_mangle)]
+pub static SAMPLE_MASK: Global<u32> = Global::new(0);
+
+/// 1 if the units are copies.
+#[unsafe(no_mangle)]
+pub static SAMPLE_COPIES: Global<u32> = Global::new(0);
+
+/// 1 if the arguments of processes are kept.
+#[unsafe(no_mangle)]
+pub static KEEP_ARGV: Global<u32> = Global::new(0);
+
+/// 1 if the paths of cgroups are noted as they are made.
+#[unsafe(no_mangle)]
+pub static KEEP_CGROUPS: Global<u32> = Global::new(0);
+
+/// The number of the hierarchy that cgroups are looked up in, 0 for version 2.
+#[unsafe(no_mangle)]
+pub static HIERARCHY: Global<u32> = Global::new(0);
+
+/// Which controller of version 1 tells the cgroup.
+#[unsafe(no_mangle)]
+pub static CONTROLLER: Global<u32> = Global::new(ABSENT);
 
 /// Whether a switch is on; to the verifier a constant, so the other branch need
 /// not even be valid on this kernel.

@@ -2,18 +2,20 @@
 //! kept ([`KEEP_SITES`]).
 //!
 //! What is charged to a tally is added to a site, too: where a stack cannot be taken, to one
-//! without it, and where there is no room, to one that all such bytes share.
+//! without it, and where there is no room, to one that all such bytes share. Unless each copy
+//! is kept, a few are drawn ([`sample`]), each charged with what it stands for: of the others no
+//! stack is taken.
 
 use core::ffi::c_void;
 
 use aya_ebpf::{
     bindings::{BPF_F_USER_STACK, BPF_NOEXIST},
-    helpers::bpf_get_current_pid_tgid,
+    helpers::{bpf_get_current_pid_tgid, generated::bpf_get_prandom_u32},
     programs::{RawTracePointContext, tracing::StackIdContext as _},
 };
 use zc_common::{
     flow::Direction,
-    site::{CallSite, Known, Weight},
+    site::{CallSite, Known, Weight, sample},
     slot::Slot,
 };
 
@@ -21,7 +23,7 @@ use crate::{
     charge::Evidence,
     maps::{MORE_STACKS, SITES, STACKS},
     memory,
-    settings::{KEEP_SITES, on},
+    settings::{KEEP_SITES, SAMPLE_COPIES, SAMPLE_MASK, on},
 };
 
 /// What a program is run with, whatever its type.
@@ -33,13 +35,37 @@ pub fn are_kept() -> bool {
     on(&KEEP_SITES)
 }
 
+/// What a site is charged for a copy, of which so many units were drawn.
+#[inline(always)]
+fn weight(bytes: u64, drawn: u64) -> (u64, u64) {
+    if on(&SAMPLE_COPIES) { (bytes * drawn, drawn) } else { (drawn, 1) }
+}
+
+/// How many units of a copy are drawn. Like what follows, it is verified by itself, not on each
+/// way that leads to a copy.
+#[inline(never)]
+#[unsafe(export_name = "draw_copy")]
+fn draw(bytes: u64) -> u64 {
+    let units = if on(&SAMPLE_COPIES) { 1 } else { bytes };
+    sample(units, SAMPLE_MASK.load(), random())
+}
+
+/// What is drawn by.
+#[inline(always)]
+fn random() -> u32 {
+    // SAFETY: it takes nothing, and returns a number.
+    if on(&SAMPLE_MASK) { unsafe { bpf_get_prandom_u32() } } else { 0 }
+}
+
 /// Two stacks, as [`CallSite::stacks`] has them.
 #[derive(Clone, Copy)]
 pub struct Stacks(pub u64);
 
 impl Stacks {
     /// The running thread's, where its system call returns, if they will be needed: the
-    /// kernel's tells nothing, and what was seen stands at a site of its own.
+    /// kernel's tells nothing, and what was seen stands at a site of its own. It is taken of each
+    /// such call, drawn or not: to draw first would have older kernels (5.10) verify this once
+    /// more on each way that leads here, which are too many.
     #[inline(always)]
     pub fn of_return(context: Context, evidence: impl FnOnce() -> Evidence) -> Self {
         let needed = are_kept() && evidence().is_nothing();
@@ -50,6 +76,12 @@ impl Stacks {
 
 const USER: u64 = BPF_F_USER_STACK as u64;
 const KERNEL: u64 = 0;
+
+/// The running thread's, as it came into the kernel.
+#[inline(always)]
+pub fn user_stack(context: Context) -> u32 {
+    take(context, USER)
+}
 
 /// The number of one stack.
 #[inline(always)]
@@ -66,10 +98,14 @@ fn take(context: Context, which: u64) -> u32 {
 /// Adds a copy that the running thread makes, and is seen to make.
 #[inline(always)]
 pub fn copied(context: Context, route: u8, direction: Direction, bytes: u64) {
-    if are_kept() {
+    if !are_kept() {
+        return;
+    }
+    let drawn = draw(bytes);
+    if drawn != 0 {
         let stacks = CallSite::stacks(take(context, KERNEL), take(context, USER));
         let kind = CallSite::kind(route, direction as u8, Known::Measured);
-        add_own(kind, stacks, bytes);
+        add(own(), kind, stacks, bytes, drawn);
     }
 }
 
@@ -77,12 +113,16 @@ pub fn copied(context: Context, route: u8, direction: Direction, bytes: u64) {
 /// runs.
 #[inline(always)]
 pub fn copied_for(slot: *mut Slot, context: Context, route: u8, direction: Direction, bytes: u64) {
-    if are_kept() {
+    if !are_kept() {
+        return;
+    }
+    let drawn = draw(bytes);
+    if drawn != 0 {
         let stacks = CallSite::stacks(take(context, KERNEL), CallSite::NO_STACK);
         let kind = CallSite::kind(route, direction as u8, Known::Measured);
         // SAFETY: `slot` points into `SLOTS`.
         let tgid = unsafe { (*slot).ids >> 32 };
-        add(tgid, kind, stacks, bytes);
+        add(tgid, kind, stacks, bytes, drawn);
     }
 }
 
@@ -90,18 +130,31 @@ pub fn copied_for(slot: *mut Slot, context: Context, route: u8, direction: Direc
 /// by position.
 #[inline(always)]
 pub fn returned(stacks: Stacks, known: Known, route: u8, direction: u8, bytes: u64) {
-    add_own(CallSite::kind(route, direction, known), stacks.0, bytes);
+    add_returned(CallSite::kind(route, direction, known), stacks.0, bytes);
 }
 
+#[inline(never)]
+#[unsafe(export_name = "add_returned")]
+fn add_returned(kind: u64, stacks: u64, bytes: u64) -> u64 {
+    let drawn = draw(bytes);
+    if drawn != 0 {
+        add(own(), kind, stacks, bytes, drawn);
+    }
+    0
+}
+
+/// The running process.
 #[inline(always)]
-fn add_own(kind: u64, stacks: u64, bytes: u64) {
-    add(bpf_get_current_pid_tgid() >> 32, kind, stacks, bytes);
+fn own() -> u64 {
+    bpf_get_current_pid_tgid() >> 32
 }
 
-/// Adds to a site. Verified by itself, not in each program that sees a copy.
+/// Adds a copy of which so many units were drawn to a site. Verified by itself, not in each
+/// program that sees a copy.
 #[inline(never)]
 #[unsafe(export_name = "add_to_site")]
-fn add(tgid: u64, kind: u64, stacks: u64, bytes: u64) -> u64 {
+fn add(tgid: u64, kind: u64, stacks: u64, bytes: u64, drawn: u64) -> u64 {
+    let (bytes, copies) = weight(bytes, drawn);
     let site = CallSite { tgid, stacks, kind };
     let mut weight = SITES.get_ptr_mut(site);
     if weight.is_none() {
@@ -114,7 +167,7 @@ fn add(tgid: u64, kind: u64, stacks: u64, bytes: u64) -> u64 {
         let (bytes_of, copies_of) =
             unsafe { (&raw mut (*weight).bytes, &raw mut (*weight).copies) };
         memory::add_long(bytes_of, bytes);
-        memory::add_long(copies_of, 1);
+        memory::add_long(copies_of, copies);
     }
     0
 }

@@ -1,19 +1,20 @@
-//! Which slot belongs to whom: slots are taken when a thread is switched in and
-//! retired when it dies, execs or is renamed.
+//! Which slot belongs to whom: slots are taken when a thread is forked, or first switched in,
+//! and retired when it dies, execs, is renamed, moves to another cgroup or becomes another user.
 
 use core::sync::atomic::{Ordering, compiler_fence};
 
-use aya_ebpf::helpers::bpf_get_smp_processor_id;
+use aya_ebpf::helpers::{bpf_get_smp_processor_id, bpf_ktime_get_ns};
 use zc_common::{
-    counter::Counter,
+    counter::{Checked, Counter},
     slot::{CpuState, Lost, Slot, State},
 };
 
 use crate::{
+    arguments,
     charge::lost,
-    maps::{FREE, PerCpu, SLOT_OF, SLOTS},
+    maps::{FREE, PerCpu, SLOT_OF, SLOTS, TAKEN},
     memory,
-    task::{self, Task},
+    task::{self, Current, Task},
 };
 
 /// The running CPU's own state.
@@ -29,24 +30,49 @@ pub fn cpu() -> *mut CpuState {
 /// kernel did not show a switch, nothing is charged to the thread before.
 #[inline(always)]
 pub fn running() -> Option<*mut Slot> {
+    of(Current::take())
+}
+
+/// The same, where the running task has been taken.
+#[inline(always)]
+pub fn of(current: Current) -> Option<*mut Slot> {
+    at(number_of(current))
+}
+
+/// The number of the slot that the running thread charges.
+#[inline(always)]
+pub fn number_of(current: Current) -> u32 {
+    match known(current) {
+        Some(slot) => slot,
+        None => settle() as u32,
+    }
+}
+
+/// The slot of a number.
+#[inline(always)]
+pub fn at(number: u32) -> Option<*mut Slot> {
+    SLOTS.get_ptr_mut(number)
+}
+
+/// The number of the running thread's own slot, if the CPU has it noted.
+#[inline(always)]
+pub fn known(current: Current) -> Option<u32> {
     let cpu = cpu();
     // SAFETY: `cpu` points into `CPUS`, at this CPU's element.
     let (slot, task) = unsafe { ((*cpu).slot, (*cpu).task) };
-    let known = slot != 0 && task == task::current_address();
-    let slot = if known { slot } else { settle() };
-    SLOTS.get_ptr_mut(slot as u32)
+    (slot != 0 && task == current.address).then_some(slot as u32)
 }
 
 /// The running thread's own slot, if it has one.
 #[inline(always)]
 pub fn owned() -> Option<*mut Slot> {
     // SAFETY: `slot` points into `SLOTS`; a reserved one is no task's.
-    running().filter(|slot| unsafe { (**slot).task } == task::current_address())
+    running().filter(|slot| unsafe { (**slot).task } == Current::take().address)
 }
 
-/// Finds a slot for a thread that was running before the first switch on this
-/// CPU, or whose switch went unseen, or that got none; failing that, the CPU's
-/// reserved slot.
+/// Finds the slot of a thread whose switch went unseen; failing that, the CPU's reserved
+/// slot. It takes none: that is for switches, and to verify it in each program that charges
+/// would make zc start twice as slowly.
 #[inline(never)]
 #[unsafe(export_name = "settle")]
 fn settle() -> u64 {
@@ -54,7 +80,7 @@ fn settle() -> u64 {
     if let Some(task) = Task::current()
         && task.pid() != 0
     {
-        let slot = find(task);
+        let slot = entry_of(task).map_or(0, |entry| held_in(entry, task));
         if slot != 0 {
             note(cpu, task, slot);
             return slot;
@@ -62,7 +88,34 @@ fn settle() -> u64 {
     }
     lost(Lost::NoSlot);
     // SAFETY: no precondition.
-    u64::from(unsafe { bpf_get_smp_processor_id() })
+    let reserved = unsafe { bpf_get_smp_processor_id() };
+    if let Some(shared) = SLOTS.get_ptr_mut(reserved) {
+        share(shared);
+    }
+    u64::from(reserved)
+}
+
+/// Has a CPU's reserved slot forget what was seen of a call under way unless that is the
+/// running thread's: bytes that one thread was seen to copy must not pass for another one's.
+#[inline(always)]
+fn share(reserved: *mut Slot) {
+    let start = Task::current().map_or(0, Task::start);
+    let task = task::current_address();
+    // SAFETY: `reserved` points into `SLOTS`, at this CPU's; nobody owns it.
+    unsafe {
+        if (*reserved).cgroups == task && (*reserved).thread_start == start {
+            return;
+        }
+        (*reserved).cgroups = task;
+        (*reserved).thread_start = start;
+        (*reserved).within = 0;
+        (*reserved).seen = 0;
+        (*reserved).linked = 0;
+        (*reserved).aside = [0; 2];
+        (*reserved).request = 0;
+        (*reserved).checked = [0; Checked::COUNT];
+        (*reserved).naming = 0;
+    }
 }
 
 /// Notes who runs on this CPU.
@@ -75,37 +128,66 @@ fn note(cpu: *mut CpuState, task: Task, slot: u64) {
     }
 }
 
-/// The slot of `task`, taken now if it has none; 0 if none is left.
+/// The slot of `task`, taken now if it has none; 0 if none is left. `maker` is the slot of who
+/// has just forked it, 0 if that is not known.
 #[inline(always)]
-pub fn find(task: Task) -> u64 {
-    let pid = task.pid();
-    let Some(entry) = SLOT_OF.get_ptr_mut(pid) else {
+fn find(task: Task, maker: u32) -> u64 {
+    let Some(entry) = entry_of(task) else { return 0 };
+    let slot = held_in(entry, task);
+    if slot != 0 {
+        return slot;
+    }
+    // SAFETY: as in `held_in`.
+    u64::from(take(task, entry, unsafe { *entry }, maker))
+}
+
+/// The entry of `task`'s id.
+#[inline(always)]
+fn entry_of(task: Task) -> Option<*mut u32> {
+    let entry = SLOT_OF.get_ptr_mut(task.pid());
+    if entry.is_none() {
         lost(Lost::PidRange);
-        return 0;
-    };
+    }
+    entry
+}
+
+/// The slot that an entry names, if it is `task`'s; else 0.
+#[inline(always)]
+fn held_in(entry: *mut u32, task: Task) -> u64 {
     // SAFETY: the entry of a thread id is written only where that thread is
     // switched in or dies.
     let slot = unsafe { *entry };
     if slot != 0
         && let Some(held) = SLOTS.get_ptr_mut(slot)
-        // SAFETY: `held` points into `SLOTS`.
-        && unsafe { (*held).thread_start == task.start() && (*held).task == task.address() }
+        && is_current(held, task)
     {
         return u64::from(slot);
     }
-    u64::from(take(task, entry, slot))
+    0
+}
+
+/// Whether a slot is `task`'s, and nothing has changed of who that is.
+#[inline(always)]
+fn is_current(held: *mut Slot, task: Task) -> bool {
+    // SAFETY: `held` points into `SLOTS`.
+    unsafe {
+        (*held).thread_start == task.start()
+            && (*held).task == task.address()
+            && (*held).cgroups == task.cgroups()
+            && (*held).credentials == task.credentials()
+    }
 }
 
 /// Takes a free slot for `task` and notes it in `entry`, which named `old`.
 ///
 /// An entry that names another thread's slot is a reused id, whose old owner is
-/// yet to be switched out for the last time; a slot marked by a rename is retired
-/// once the name has changed.
+/// yet to be switched out for the last time; a slot whose owner is another one now is
+/// retired.
 ///
 /// Since 7.0 a program can be preempted here by `sched_switch`, which then takes a
 /// slot for the same thread: whoever finds the entry changed gives up its own.
 #[inline(always)]
-fn take(task: Task, entry: *mut u32, old: u32) -> u32 {
+fn take(task: Task, entry: *mut u32, old: u32, maker: u32) -> u32 {
     if old != 0
         && let Some(held) = SLOTS.get_ptr_mut(old)
         && keeps(held, task)
@@ -118,7 +200,16 @@ fn take(task: Task, entry: *mut u32, old: u32) -> u32 {
     };
     let Some(new) = SLOTS.get_ptr_mut(slot) else { return 0 };
     if slot != 0 {
-        own(new, task, base(task, old));
+        if let Some(taken) = TAKEN.get_ptr_mut(slot / Slot::BLOCK) {
+            memory::add_long(taken, 1);
+        }
+        let given_up = if is_given_up(old, task) { old } else { 0 };
+        own(new, task, given_up, maker);
+        carry(given_up, new);
+        if arguments::are_kept() {
+            let known = if given_up != 0 { given_up } else { maker };
+            arguments::inherit(known.into(), slot.into());
+        }
     }
     let now = replace(entry, old, slot);
     if now != slot && slot != 0 {
@@ -136,59 +227,110 @@ fn take(task: Task, entry: *mut u32, old: u32) -> u32 {
 #[inline(always)]
 fn replace(entry: *mut u32, old: u32, new: u32) -> u32 {
     memory::add(entry, new.wrapping_sub(old));
-    // SAFETY: as in `find`.
+    // SAFETY: as in `held_in`.
     let now = unsafe { entry.read_volatile() };
     if now == new {
         return new;
     }
     memory::add(entry, old.wrapping_sub(new));
-    // SAFETY: as in `find`.
+    // SAFETY: as in `held_in`.
     unsafe { entry.read_volatile() }
 }
 
-/// Whether `task` keeps a slot that a rename has marked, as its name is still the
-/// same: the mark comes before the change, so it is looked at twice. If the name
-/// has changed the slot is retired.
+/// Whether `task` keeps a slot that a rename has marked, or whose cgroups or credentials were
+/// replaced, as its name, cgroup and user are still the same: the mark of a rename comes before
+/// the change, so it is looked at twice. If one of them has changed the slot is retired.
 #[inline(always)]
 fn keeps(held: *mut Slot, task: Task) -> bool {
-    // SAFETY: `held` points into `SLOTS`, live and this thread's own if marked.
+    let leader = task.leader();
+    // SAFETY: `held` points into `SLOTS`, live and this thread's own if its start is the
+    // thread's, or marked.
     unsafe {
         let start = (*held).thread_start;
-        let marked = start == RENAMED || start == RENAMED_SEEN;
-        if !marked || (*held).task != task.address() {
+        let own = start == task.start() || start == RENAMED || start == RENAMED_SEEN;
+        if !own || (*held).task != task.address() {
             return false;
         }
-        if (*held).comm != task.leader().comm() {
+        if (*held).comm != leader.comm()
+            || (*held).cgroup != leader.cgroup()
+            || (*held).uid != u64::from(leader.uid())
+        {
             retire(held);
             return false;
         }
+        (*held).cgroups = task.cgroups();
+        (*held).credentials = task.credentials();
         (*held).thread_start = if start == RENAMED { RENAMED_SEEN } else { task.start() };
     }
     true
 }
 
-/// Where the mirrored words of a fresh slot start: where those of the slot end that
-/// the same thread gave up by an exec or a rename, so that nothing is counted twice
-/// or not at all in between; else where the kernel's stand now.
+/// Whether `old` is the slot that `task` itself gave up for another one.
 #[inline(always)]
-fn base(task: Task, old: u32) -> [u64; Counter::MIRRORED] {
-    if old != 0
-        && let Some(held) = SLOTS.get_ptr_mut(old)
-        // SAFETY: `held` points into `SLOTS`.
-        && unsafe { (*held).thread_start == GONE && (*held).task == task.address() }
-    {
-        // SAFETY: as above; a slot that was given up is written no more.
-        let tally = unsafe { &(*held).tally };
-        return [tally[0], tally[1], tally[2], tally[3]];
+fn is_given_up(old: u32, task: Task) -> bool {
+    let Some(held) = SLOTS.get_ptr_mut(old) else { return false };
+    // SAFETY: `held` points into `SLOTS`.
+    old != 0 && unsafe { (*held).thread_start == GONE && (*held).task == task.address() }
+}
+
+/// Where the mirrored words of a fresh slot start: where those of the slot end that the same
+/// thread gave up, so that nothing is counted twice or not at all in between; else where the
+/// kernel's stand now.
+#[inline(always)]
+fn base(task: Task, given_up: u32) -> [u64; Counter::MIRRORED] {
+    match SLOTS.get_ptr_mut(given_up) {
+        Some(held) if given_up != 0 => {
+            // SAFETY: `held` points into `SLOTS`; a slot that was given up is written no more.
+            let tally = unsafe { &(*held).tally };
+            [tally[0], tally[1], tally[2], tally[3]]
+        }
+        _ => task.mirrored(),
     }
-    task.mirrored()
+}
+
+/// A call may be under way: what was seen of it so far goes with the thread to its new slot.
+#[inline(always)]
+fn carry(given_up: u32, to: *mut Slot) {
+    if let Some(held) = SLOTS.get_ptr_mut(given_up)
+        && given_up != 0
+    {
+        // SAFETY: `held` and `to` point into `SLOTS`; nobody else writes either.
+        unsafe {
+            (*to).within = (*held).within;
+            (*to).seen = (*held).seen;
+            (*to).linked = (*held).linked;
+            (*to).pending = (*held).pending;
+            (*to).aside = (*held).aside;
+            (*to).aside_of = (*held).aside_of;
+            (*to).request = (*held).request;
+            (*to).checked = (*held).checked;
+            (*to).naming = (*held).naming;
+        }
+    }
+}
+
+/// Who made `task`'s process: what the slot says that it gave up, or that of the thread of its
+/// own process that made it; else who its parent is now.
+#[inline(always)]
+fn parent(task: Task, given_up: u32, maker: u32) -> (u64, u64) {
+    let known = if given_up != 0 { given_up } else { maker };
+    if let Some(held) = SLOTS.get_ptr_mut(known)
+        && known != 0
+        && is_of(known, task)
+    {
+        // SAFETY: `held` points into `SLOTS`.
+        return unsafe { ((*held).parent, (*held).parent_start) };
+    }
+    let parent = task.leader().parent();
+    (u64::from(parent.tgid()), parent.start())
 }
 
 /// Writes the owner of a fresh slot; the state comes last.
 #[inline(always)]
-fn own(slot: *mut Slot, task: Task, base: [u64; Counter::MIRRORED]) {
+fn own(slot: *mut Slot, task: Task, given_up: u32, maker: u32) {
     let leader = task.leader();
-    let parent = leader.parent();
+    let base = base(task, given_up);
+    let (parent, parent_start) = parent(task, given_up, maker);
     let kind = if task.is_kernel_thread() { Slot::KERNEL_THREAD } else { 0 };
     // SAFETY: `slot` points into `SLOTS`, and a slot from the free list is
     // written by nobody else.
@@ -197,11 +339,16 @@ fn own(slot: *mut Slot, task: Task, base: [u64; Counter::MIRRORED]) {
         (*slot).process_start = leader.start();
         (*slot).thread_start = task.start();
         (*slot).task = task.address();
+        (*slot).cgroups = task.cgroups();
+        (*slot).credentials = task.credentials();
         (*slot).comm = leader.comm();
-        (*slot).parent = u64::from(parent.tgid());
-        (*slot).parent_start = parent.start();
+        (*slot).uid = u64::from(leader.uid());
+        (*slot).parent = parent;
+        (*slot).parent_start = parent_start;
         (*slot).cgroup = leader.cgroup();
+        (*slot).taken = bpf_ktime_get_ns();
         (*slot).base = base;
+        task.write_exe(&raw mut (*slot).exe);
     }
     mirror(slot, base);
     compiler_fence(Ordering::Release);
@@ -236,25 +383,31 @@ fn retire(slot: *mut Slot) {
 
 /// The thread that leaves this CPU: mirrors its words; retires it if it died.
 #[inline(always)]
-pub fn leave(task: Task) {
+pub fn leave(cpu: *mut CpuState, task: Task) {
     let pid = task.pid();
     if pid == 0 {
         return;
     }
-    let cpu = cpu();
     // SAFETY: this CPU's own element.
     let (mut slot, noted) = unsafe { ((*cpu).slot, (*cpu).task) };
     let seen = noted == task.address();
     // Who came on and got no slot takes none to go: it would begin with this switch, which
     // were counted nowhere.
     if !seen || slot == 0 && !has_none(pid) {
-        slot = find(task);
+        slot = find(task, 0);
     }
     if slot == 0 {
         lost(Lost::NoSlotSwitch);
         return;
     }
     let Some(held) = SLOTS.get_ptr_mut(slot as u32) else { return };
+    // An exec by another thread retires the slot of a leader that is still on its way out: by now
+    // it may be somebody else's.
+    // SAFETY: `held` points into `SLOTS`.
+    if unsafe { (*held).task } != task.address() {
+        lost(Lost::NoSlotSwitch);
+        return;
+    }
     mirror(held, task.mirrored());
     if task.is_dead() {
         // An exec by another thread may have given this one another id.
@@ -269,7 +422,7 @@ pub fn leave(task: Task) {
 /// Whether no slot is noted under a thread id.
 #[inline(always)]
 fn has_none(pid: u32) -> bool {
-    // SAFETY: as in `find`.
+    // SAFETY: as in `held_in`.
     SLOT_OF.get_ptr_mut(pid).is_none_or(|entry| unsafe { *entry } == 0)
 }
 
@@ -277,19 +430,19 @@ fn has_none(pid: u32) -> bool {
 #[inline(always)]
 fn forget(pid: u32, slot: u32) {
     if let Some(entry) = SLOT_OF.get_ptr_mut(pid)
-        // SAFETY: as in `find`.
+        // SAFETY: as in `held_in`.
         && unsafe { *entry } == slot
     {
-        // SAFETY: as in `find`.
+        // SAFETY: as in `held_in`.
         unsafe { *entry = 0 };
     }
 }
 
 /// The thread that comes onto this CPU: its slot becomes the CPU's.
 #[inline(always)]
-pub fn enter(task: Task) {
-    let slot = if task.pid() == 0 { 0 } else { find(task) };
-    note(cpu(), task, slot);
+pub fn enter(cpu: *mut CpuState, task: Task) {
+    let slot = if task.pid() == 0 { 0 } else { find(task, 0) };
+    note(cpu, task, slot);
 }
 
 /// The running thread became another program: what it did so far stays with the
@@ -324,7 +477,22 @@ pub fn exec(task: Task, old_pid: u32) {
     if old_pid != task.pid() {
         abandon(task, old_pid, 0);
     }
-    note(cpu, task, find(task));
+    let slot = find(task, 0);
+    note(cpu, task, slot);
+    if arguments::are_kept() {
+        let (start, end) = task.arguments();
+        arguments::read(slot, start, end.wrapping_sub(start));
+    }
+}
+
+/// `maker`, which runs, has made `child`, which does not yet: its slot is taken now, so that it
+/// is known whose child it is, whoever of them ends first.
+#[inline(always)]
+pub fn fork(maker: Task, child: Task) {
+    let cpu = cpu();
+    // SAFETY: this CPU's own element.
+    let (slot, noted) = unsafe { ((*cpu).slot, (*cpu).task) };
+    find(child, if noted == maker.address() { slot as u32 } else { 0 });
 }
 
 /// The slot that `task` holds under an id that it had, where its switch went unseen; 0 if it
@@ -332,7 +500,7 @@ pub fn exec(task: Task, old_pid: u32) {
 #[inline(always)]
 fn held_under(pid: u32, task: Task) -> u32 {
     if let Some(entry) = SLOT_OF.get_ptr_mut(pid)
-        // SAFETY: as in `find`.
+        // SAFETY: as in `held_in`.
         && let slot = unsafe { entry.read_volatile() }
         && let Some(held) = SLOTS.get_ptr_mut(slot)
         && slot != 0
@@ -349,7 +517,7 @@ fn held_under(pid: u32, task: Task) -> u32 {
 #[inline(always)]
 fn noted_for(task: Task) -> u32 {
     match SLOT_OF.get_ptr_mut(task.pid()) {
-        // SAFETY: as in `find`.
+        // SAFETY: as in `held_in`.
         Some(entry) => match unsafe { entry.read_volatile() } {
             slot if is_of(slot, task) => slot,
             _ => u32::MAX,
@@ -373,12 +541,12 @@ fn is_of(slot: u32, task: Task) -> bool {
 #[inline(always)]
 fn abandon(task: Task, pid: u32, instead: u32) {
     if let Some(entry) = SLOT_OF.get_ptr_mut(pid)
-        // SAFETY: as in `find`.
+        // SAFETY: as in `held_in`.
         && let slot = unsafe { entry.read_volatile() }
         && slot != instead
         && (slot == 0 || is_of(slot, task))
     {
-        // SAFETY: as in `find`.
+        // SAFETY: as in `held_in`.
         unsafe { entry.write_volatile(instead) };
         if let Some(held) = SLOTS.get_ptr_mut(slot)
             && slot != 0
@@ -403,7 +571,7 @@ pub fn rename(task: Task) {
         return;
     }
     if let Some(entry) = SLOT_OF.get_ptr_mut(pid)
-        // SAFETY: as in `find`.
+        // SAFETY: as in `held_in`.
         && let slot = unsafe { *entry }
         && slot != 0
         && let Some(held) = SLOTS.get_ptr_mut(slot)

@@ -54,8 +54,8 @@ pub fn decode(io: u8, call: &Call) -> Option<(Flow, u64)> {
     const WRITE: u8 = Io::Write as u8;
     let [first, second, third, fourth, ..] = call.arguments;
     let flow = match io {
-        READ => classify::read(descriptor::kind(first)),
-        WRITE => classify::write(descriptor::kind(first)),
+        READ => classify::read(descriptor::kind_to_move(first)),
+        WRITE => classify::write(descriptor::kind_to_move(first)),
         io if io == Io::Recvfrom as u8 => receive(call, fourth, Some(third)),
         io if io == Io::Recvmsg as u8 => receive(call, third, None),
         io if io == Io::Recvmmsg as u8 => return messages(call, Flow::Recv, fourth),

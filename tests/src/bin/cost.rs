@@ -18,6 +18,8 @@ enum Command {
     },
     /// Time workloads with and without the daemon, by turns.
     Pairs {
+        /// The object of programs that do nothing.
+        object: PathBuf,
         /// How many.
         pairs: u32,
         /// Where a file can be written.
@@ -28,6 +30,6 @@ enum Command {
 fn main() -> Result<()> {
     match Command::parse() {
         Command::Count { object, folder } => cost::count(&object, &folder),
-        Command::Pairs { pairs, folder } => cost::pairs::run(pairs, &folder),
+        Command::Pairs { object, pairs, folder } => cost::pairs::run(&object, pairs, &folder),
     }
 }

@@ -19,7 +19,7 @@ use std::path::PathBuf;
 
 use anyhow::{Context as _, Result};
 use clap::{Args, Parser, Subcommand, ValueEnum};
-use zc_tests::workload::{self, Case, Leader, Pages, Params, Storm, Unsupported};
+use zc_tests::workload::{self, Case, Change, Executor, Leader, Pages, Params, Storm, Unsupported};
 
 /// Does exactly known I/O.
 #[derive(Debug, Parser)]
@@ -69,14 +69,23 @@ enum Command {
         #[arg(long)]
         to: String,
     },
+    /// Write 5 bytes, wait for a byte, become something else, write 7, wait for another byte
+    Change {
+        /// This user
+        #[arg(long, conflicts_with = "networks")]
+        user: Option<u32>,
+        /// One of another network, and of its own again
+        #[arg(long)]
+        networks: bool,
+    },
     /// Become this program anew, again and again, then wait for a byte on the standard input
     Execs {
         /// How many times
         #[arg(long)]
         count: u64,
-        /// Do it from a second thread
-        #[arg(long)]
-        thread: bool,
+        /// Which thread does it
+        #[arg(long, default_value = "leader")]
+        by: Executor,
     },
     /// Move bytes of DIR/data by every route at a time, among signals and faults
     Stress {
@@ -116,9 +125,36 @@ enum Command {
         /// End the first thread before the others move anything
         #[arg(long)]
         leaderless: bool,
+        /// Have the first thread sleep until the others have ended
+        #[arg(long, conflicts_with = "leaderless")]
+        idle_leader: bool,
+    },
+    /// Have workers of a ring read DIR/data by requests of 4096 bytes, wait for a byte on the
+    /// standard input, complete them, and wait again
+    HandOver {
+        /// How many requests
+        #[arg(long)]
+        count: usize,
+        /// Where the file `data` is
+        #[arg(long)]
+        dir: PathBuf,
+    },
+    /// Have a child send by reference and sleep, wait for a byte on the standard input, receive
+    /// all, and wait again
+    Owe,
+    /// Wait in the middle of a receive; for a byte on the standard input send the rest, and wait
+    /// again
+    Halve,
+    /// Have one thread wait in the middle of a call while another one moves bytes
+    Interleave {
+        /// How many times
+        #[arg(long)]
+        rounds: u32,
     },
     /// Wait for a byte on the standard input, read DIR/data at a known place, wait again
     Site(ParamArguments),
+    /// Take bytes in and put them out
+    Relay(workload::Relay),
     /// Be many processes that each move bytes at a line of the standard input, and sleep
     Crowd(workload::Crowd),
     /// Wait for a byte on the standard input
@@ -210,16 +246,32 @@ fn run() -> Result<()> {
         }
         Command::Switches { count } => workload::switches(count),
         Command::Rename { to } => workload::rename(&to),
-        Command::Execs { count, thread } => workload::execs(count, thread),
+        Command::Change { user, networks } => workload::change(match user {
+            Some(user) => Change::User(user),
+            None if networks => Change::Networks,
+            None => Change::None,
+        }),
+        Command::Execs { count, by } => workload::execs(count, by),
         Command::Stress { seconds, dir } => workload::stress(seconds, &dir),
         Command::Storm { seconds, rate, program, exec_every, dir } => {
             workload::storm(&Storm { seconds, rate, program, exec_every, dir })
         }
-        Command::Team { threads, bytes, leaderless } => {
-            let leader = if leaderless { Leader::Leaves } else { Leader::Stays };
+        Command::Team { threads, bytes, leaderless, idle_leader } => {
+            let leader = if leaderless {
+                Leader::Leaves
+            } else if idle_leader {
+                Leader::Sleeps
+            } else {
+                Leader::Stays
+            };
             workload::team(threads, bytes, leader)
         }
+        Command::HandOver { count, dir } => workload::hand_over(count, &dir),
+        Command::Owe => workload::owe(),
+        Command::Halve => workload::halve(),
+        Command::Interleave { rounds } => workload::interleave(rounds),
         Command::Site(params) => workload::known_site(&params.into()),
+        Command::Relay(relay) => relay.run(),
         Command::Crowd(crowd) => workload::crowd(crowd),
         Command::Hold => workload::hold(),
         Command::Case(arguments) => run_case(&arguments),

@@ -22,7 +22,7 @@ use peers::{Bpftrace, Empty, Hook};
 
 /// The function that copies in the loops of reads.
 const COPIES: &str = "filemap_read";
-const SWITCH: &str = "sched_switch";
+pub(super) const SWITCH: &str = "sched_switch";
 const CALL: &str = "sys_exit";
 const FAULTS: &str = "handle_mm_fault";
 
@@ -49,7 +49,8 @@ pub fn count(object: &Path, folder: &Path) -> Result<()> {
         time("empty", folder, loops)?;
     }
     zc("zc-copy", folder, |probe| ONE_COPY.contains(&probe), &[Pread, Yield])?;
-    zc("zc", folder, |_| true, &every())?;
+    zc("zc", folder, |probe| probe != "syscalls", &every())?;
+    zc("zc-modes", folder, |_| true, &every())?;
     for (script, call) in [
         (format!("fexit:{COPIES}"), Pread),
         (format!("tracepoint:sched:{SWITCH}"), Yield),
@@ -65,7 +66,7 @@ fn every() -> Vec<Loop> {
 }
 
 fn zc(stage: &str, folder: &Path, wanted: fn(&str) -> bool, loops: &[Loop]) -> Result<()> {
-    let sizes = Sizes { threads: 4096, pids: 1 << 15, sites: 0 };
+    let sizes = Sizes { threads: 4096, pids: 1 << 15, ..Sizes::LEAST };
     let choice = Choice { ladder: Ladder::Best, wanted };
     let _kernel = Kernel::attach(sizes, choice)
         .with_context(|| format!("zc cannot be attached ({stage})"))?;

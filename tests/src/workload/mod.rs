@@ -44,6 +44,7 @@ mod page_faults;
 mod pipes;
 mod processes;
 mod reflinks;
+mod relays;
 mod rings;
 mod site;
 mod sockets;
@@ -54,6 +55,7 @@ mod stress;
 mod sys;
 mod team;
 mod tls;
+mod waits;
 mod xdp;
 mod zerocopy;
 
@@ -65,14 +67,17 @@ pub use self::crowd::{Crowd, crowd};
 pub use self::descriptors::{EXEC_TWICE_SECOND_CASE, EXEC_TWICE_SECOND_PROGRAM};
 pub use self::expected::{Copied, Expected, Fallback, Moved, Reference, Unknown};
 pub use self::processes::{
-    Pages, execs, faults, hold, ignore_broken_pipes, rename, spawn, switches,
+    Change, Executor, Pages, change, execs, faults, hold, ignore_broken_pipes, rename, spawn,
+    switches,
 };
+pub use self::relays::{Relay, Treatment, made_up};
 pub use self::site::{KNOWN_SITE, known_site};
 pub use self::step::Unsupported;
 pub use self::storm::{Storm, storm};
 pub use self::stress::stress;
 use self::sys::mem::Buffer;
 pub use self::team::{Leader, team};
+pub use self::waits::{halve, hand_over, interleave, owe};
 
 /// How much a case moves, and where its files are.
 #[derive(Debug, Clone)]

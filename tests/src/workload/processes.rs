@@ -2,13 +2,15 @@
 //! switches, and a process that just waits.
 
 use std::ffi::OsStr;
-use std::fs::OpenOptions;
+use std::fs::{self, OpenOptions};
 use std::hint::black_box;
 use std::io;
 use std::path::{Path, PathBuf};
+use std::thread;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result};
+use clap::ValueEnum;
 
 use super::sys::mem::{self, Buffer, WritableMap};
 use super::sys::{fd, process};
@@ -69,7 +71,46 @@ pub fn rename(to: &str) -> Result<()> {
         Ok(())
     };
     write(&[0; 5])?;
-    std::fs::write("/proc/self/comm", to).context("cannot change the name")?;
+    fs::write("/proc/self/comm", to).context("cannot change the name")?;
+    process::nap(Duration::from_millis(20))?;
+    write(&[0; 7])?;
+    hold()
+}
+
+/// What a process becomes.
+#[derive(Debug, Clone, Copy)]
+pub enum Change {
+    /// Nothing by itself: others move it.
+    None,
+    /// Another user.
+    User(u32),
+    /// One that has left its network, and come back.
+    Networks,
+}
+
+/// Writes 5 bytes to `/dev/null`, waits as [`hold`] does, becomes something else, lets the
+/// processor go, so that it counts, writes 7 bytes, then waits again.
+///
+/// # Errors
+///
+/// If it may not, or a write fails.
+pub fn change(to: Change) -> Result<()> {
+    let null = OpenOptions::new().write(true).open("/dev/null")?;
+    let own = fs::File::open("/proc/self/ns/net").context("no network to come back to")?;
+    let write = |bytes: &[u8]| -> Result<()> {
+        anyhow::ensure!(fd::write(&null, bytes)? == bytes.len(), "a short write");
+        Ok(())
+    };
+    write(&[0; 5])?;
+    hold()?;
+    match to {
+        Change::None => {}
+        Change::User(uid) => process::become_user(uid).context("cannot become that user")?,
+        Change::Networks => {
+            process::leave_network().context("cannot leave the network")?;
+            process::enter_network(&own).context("cannot come back to the network")?;
+        }
+    }
     process::nap(Duration::from_millis(20))?;
     write(&[0; 7])?;
     hold()
@@ -155,27 +196,57 @@ pub fn switches(count: u64) -> Result<()> {
     hold()
 }
 
-/// Becomes this program anew `count` times, from a second thread if `thread`, then
-/// waits as [`hold`] does.
+/// Which thread of a process makes it another program.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Executor {
+    /// The first.
+    Leader,
+    /// Another one, while the first waits for it.
+    Thread,
+    /// Another one, as the first ends; every other time once it has ended.
+    Heir,
+}
+
+/// Becomes this program anew `count` times, then waits as [`hold`] does.
 ///
 /// # Errors
 ///
 /// If it cannot execute itself.
-pub fn execs(count: u64, thread: bool) -> Result<()> {
+pub fn execs(count: u64, by: Executor) -> Result<()> {
     let Some(left) = count.checked_sub(1) else { return hold() };
+    let exec = move || execute(left, by);
+    match by {
+        Executor::Leader => exec(),
+        Executor::Thread => thread::spawn(exec).join().ok().context("a thread panicked")?,
+        Executor::Heir => {
+            thread::spawn(move || {
+                let waited = if left % 2 == 0 { wait_for_the_leader() } else { Ok(()) };
+                let failed = waited.and_then(|()| exec());
+                process::end(i32::from(failed.is_err()))
+            });
+            process::end_thread()
+        }
+    }
+}
+
+/// Becomes this program, to do so `count` times more.
+fn execute(count: u64, by: Executor) -> Result<()> {
     let program = std::env::args_os().next().context("this program has no name")?;
-    let count = format!("--count={left}");
-    let arguments = ["execs", &count, "--thread"].map(OsStr::new);
-    let arguments = if thread { &arguments[..] } else { &arguments[..2] };
-    let exec = || process::exec(&program, arguments);
-    let error =
-        std::thread::scope(
-            |scope| {
-                if thread { scope.spawn(exec).join().ok() } else { Some(exec()) }
-            },
-        );
-    let error = error.context("the thread that executes panicked")?;
+    let by = by.to_possible_value().context("an executor without a name")?;
+    let [count, by] = [format!("--count={count}"), format!("--by={}", by.get_name())];
+    let error = process::exec(&program, &["execs", &count, &by].map(OsStr::new));
     Err(error).with_context(|| format!("cannot execute {}", program.display()))
+}
+
+/// Waits until the first thread is dead, which the state of the process is then.
+pub(super) fn wait_for_the_leader() -> Result<()> {
+    loop {
+        let stat = fs::read_to_string("/proc/self/stat").context("cannot read /proc/self/stat")?;
+        if stat.rsplit_once(") ").is_some_and(|(_, rest)| rest.starts_with('Z')) {
+            return Ok(());
+        }
+        process::nap(Duration::from_millis(1))?;
+    }
 }
 
 /// Waits for one byte on the standard input, or its end.

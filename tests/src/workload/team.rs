@@ -1,15 +1,13 @@
 //! Many threads of one process that each move the same bytes, again and again, and wait in
 //! between; their leader may have gone.
 
-use std::fs;
 use std::io;
 use std::sync::{Arc, Barrier};
 use std::thread;
-use std::time::Duration;
 
 use anyhow::{Context as _, Result, ensure};
 
-use super::hold;
+use super::processes::{hold, wait_for_the_leader};
 use super::sys::mem::{self, Buffer};
 use super::sys::process;
 
@@ -20,6 +18,8 @@ pub enum Leader {
     Stays,
     /// It ends first.
     Leaves,
+    /// It does nothing until the others have ended.
+    Sleeps,
 }
 
 /// Starts so many threads. Each moves so many bytes within this process' memory by one call;
@@ -39,6 +39,10 @@ pub fn team(threads: usize, bytes: usize, leader: Leader) -> Result<()> {
                 process::end(i32::from(done.is_err()))
             });
             process::end_thread()
+        }
+        Leader::Sleeps => {
+            let others = thread::spawn(move || lead(threads, bytes));
+            others.join().ok().context("a thread panicked")?
         }
     }
 }
@@ -82,14 +86,3 @@ fn lead(threads: usize, bytes: usize) -> Result<()> {
 
 /// As small as will do: there may be thousands.
 const STACK: usize = 64 << 10;
-
-/// Waits until the first thread is dead, which the state of the process is then.
-fn wait_for_the_leader() -> Result<()> {
-    loop {
-        let stat = fs::read_to_string("/proc/self/stat").context("cannot read /proc/self/stat")?;
-        if stat.rsplit_once(") ").is_some_and(|(_, rest)| rest.starts_with('Z')) {
-            return Ok(());
-        }
-        process::nap(Duration::from_millis(1))?;
-    }
-}

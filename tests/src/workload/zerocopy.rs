@@ -79,7 +79,7 @@ fn expect(params: &Params) -> Expected {
 }
 
 /// Makes the socket send by reference when asked to.
-fn allow(socket: &TcpStream) -> Result<()> {
+pub(super) fn allow(socket: &TcpStream) -> Result<()> {
     let set = net::set_option(socket, libc::SO_ZEROCOPY, 1);
     done("SO_ZEROCOPY", requires(set, libc::ENOPROTOOPT, "SO_ZEROCOPY needs Linux 4.14")?)
 }

@@ -18,8 +18,9 @@ const MARK: &str = "cost ";
 const HEAD: &str = "\
 By `cargo xtask bench cost`: instructions of one call, counted by the emulator under stock
 Debian kernels (one processor, `-icount`; the median of 21 loops). *empty* is a program that
-does nothing on the hook that the row needs, *zc-copy* is zc with the probes that charge a
-copy of a file and no others, *zc* is everything on, *bpftrace* a keyed sum on the same hook.
+does nothing on the hook that the row needs; *zc-copy* is zc with the probes that see a copy of
+a file and no others, so that it stays pending; *zc* is everything on that need not
+be asked for, *zc-modes* has mode switches too; *bpftrace* is a keyed sum on the same hook.
 ";
 
 /// Runs it.

@@ -65,6 +65,8 @@ struct Cost {
     /// CPU of a reading after which nothing has changed, and after which all have.
     still: Duration,
     changed: Duration,
+    /// CPU of one once the crowd has gone.
+    gone: Duration,
     /// CPU, time and bytes of a scrape, and its series.
     scrape: Duration,
     took: Duration,
@@ -116,7 +118,39 @@ fn measure(folder: &Path, size: Size) -> Result<Cost> {
     let json_bytes = zc.get("/api/v1/processes")?.text.len();
     let series = text.lines().filter(|line| !line.starts_with('#')).count();
     let (took, bytes) = (median(took), text.len());
-    Ok(Cost { size, still, changed, scrape, took, bytes, series, json, json_bytes, memory, idle })
+    drop(crowd);
+    await_the_end(&zc, size)?;
+    let gone = median((0..TIMES).map(|_| cpu("/-/ready")).collect::<Result<_>>()?);
+    Ok(Cost {
+        size,
+        still,
+        changed,
+        gone,
+        scrape,
+        took,
+        bytes,
+        series,
+        json,
+        json_bytes,
+        memory,
+        idle,
+    })
+}
+
+/// Looks until the slots of a crowd that ends have been given back.
+fn await_the_end(zc: &Observer, size: Size) -> Result<()> {
+    const IN_USE: &str = "zc_map_entries{map=\"slots\"} ";
+    const LOOKS: u32 = 600;
+    for _ in 0..LOOKS {
+        let text = zc.get("/metrics")?.text;
+        let in_use = text.lines().find_map(|line| line.strip_prefix(IN_USE));
+        let in_use: u32 = in_use.context("no series of slots in use")?.parse()?;
+        if in_use < size.members() / 2 {
+            return Ok(());
+        }
+        thread::sleep(Duration::from_millis(100));
+    }
+    anyhow::bail!("the slots of a crowd that has gone are not given back")
 }
 
 fn median(mut times: Vec<Duration>) -> Duration {
@@ -127,7 +161,7 @@ fn median(mut times: Vec<Duration>) -> Duration {
 /// Starts `zc run`, and waits until it serves.
 pub(super) fn start(folder: &Path, flags: &[&str]) -> Result<Observer> {
     let mut child = Command::new(folder.join("zc"))
-        .args(["run", "--web.listen-address", "127.0.0.1:0"])
+        .args(["run", "--web.listen-address", "127.0.0.1:0", "--group-by", "comm"])
         .args(flags)
         .stderr(Stdio::piped())
         .spawn()
@@ -153,17 +187,19 @@ fn address(child: &mut Child) -> Result<String> {
 
 fn table(costs: &[Cost]) -> String {
     let mut page = String::from(
-        "| beside | reading, all slept | reading, all moved | scrape | its latency | bytes (series) \
-         | idle | resident: own + slots and files | JSON |\n|---|---|---|---|---|---|---|---|---|\n",
+        "| beside | reading, all slept | reading, all moved | reading, all gone | scrape \
+         | its latency | bytes (series) | idle | resident: own + slots and files | JSON |\n\
+         |---|---|---|---|---|---|---|---|---|---|\n",
     );
     for cost in costs {
-        let Cost { still, changed, scrape, took, bytes, series, memory, idle, .. } = cost;
+        let Cost { still, changed, gone, scrape, took, bytes, series, memory, idle, .. } = cost;
         let _ = writeln!(
             page,
-            "| {} | {} | {} | {} | {} | {} kB ({series}) | {:.2} % | {} MB: {} + {} | {}, {} kB |",
+            "| {} | {} | {} | {} | {} | {} | {} kB ({series}) | {:.2} % | {} MB: {} + {} | {}, {} kB |",
             cost.size.text(),
             ms(*still),
             ms(*changed),
+            ms(*gone),
             ms(*scrape),
             ms(*took),
             bytes / 1000,

@@ -12,9 +12,11 @@ pub(super) enum Amount {
     Whole(&'static str, &'static str),
     /// Those beyond the untraced call.
     Added(&'static str, &'static str),
+    /// Twice those.
+    Twice(&'static str, &'static str),
 }
 
-use Amount::{Added, Whole};
+use Amount::{Added, Twice, Whole};
 
 /// A ratio.
 pub(super) struct Ratio {
@@ -49,6 +51,12 @@ pub(super) const RATIOS: &[Ratio] = &[
         Some(0.4),
     ),
     ratio(
+        "a copy and the call it is booked with, to two empty fexits",
+        Added("zc", "pread-1"),
+        Twice("empty", "pread-1"),
+        None,
+    ),
+    ratio(
         "a context switch, to an empty tp_btf",
         Added("zc-copy", "yield"),
         Added("empty", "yield"),
@@ -61,6 +69,12 @@ pub(super) const RATIOS: &[Ratio] = &[
         None,
     ),
     whole("everything on: getppid, to untraced", "getppid", Some(1.0)),
+    ratio(
+        "the same with mode switches counted",
+        Whole("zc-modes", "getppid"),
+        Whole("untraced", "getppid"),
+        Some(1.5),
+    ),
     whole("everything on: 1-byte pread of a file, to untraced", "pread-1", Some(2.0)),
     whole("everything on: 64 KiB pread of a file, to untraced", "pread-64k", Some(1.02)),
     whole("everything on: 1-byte pread of /dev/zero, to untraced", "zero-1", None),
@@ -87,9 +101,11 @@ impl Amount {
             let count = counts.get(&(stage.to_owned(), call.to_owned()));
             count.cloned().unwrap_or_else(|| Err("not counted".to_owned()))
         };
+        let added = |stage, call| Ok(count(stage, call)? - count("untraced", call)?);
         match self {
             Whole(stage, call) => count(stage, call),
-            Added(stage, call) => Ok(count(stage, call)? - count("untraced", call)?),
+            Added(stage, call) => added(stage, call),
+            Twice(stage, call) => Ok(2.0 * added(stage, call)?),
         }
     }
 }

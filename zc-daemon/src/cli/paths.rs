@@ -64,9 +64,9 @@ fn to(text: &str) -> Result<To, String> {
 }
 
 /// The most that there is a use for.
-const MOST: u64 = 1 << 40;
+pub(super) const MOST: u64 = 1 << 40;
 
-fn size(text: &str) -> Result<u64, String> {
+pub(super) fn size(text: &str) -> Result<u64, String> {
     match text.parse::<Bytes>()?.0 {
         bytes @ 1..=MOST => Ok(bytes.next_multiple_of(CHUNK)),
         _ => Err(format!("{text:?} is out of range: 1 to 1 TiB")),

@@ -1,4 +1,4 @@
-//! `zc audit`: breakpoints on one process, and the ledger beside them.
+//! `zc audit`: breakpoints for one process, and the ledger beside them.
 
 use std::{
     io::Write as _,
@@ -6,12 +6,12 @@ use std::{
     time::{Duration, Instant},
 };
 
-use anyhow::{Result, ensure};
+use anyhow::Result;
 
 use super::{
     attach,
     books::{Account, Books},
-    gone, process,
+    process,
 };
 use crate::{
     cli::{Audit, Watched},
@@ -23,7 +23,7 @@ use crate::{
     kernel::{
         breakpoints::{self, Choice, Set},
         capabilities,
-        watch::Hits,
+        watch::{Hits, Placed},
     },
     shutdown::Shutdown,
     view::audit::{Comparison, Function, Report},
@@ -44,7 +44,7 @@ pub async fn run(flags: Audit) -> Result<ExitCode> {
     let pid = flags.pid;
     let comm = process(pid, "watch")?;
     let choice = choose(&flags)?;
-    let mut books = Books::open(attach(flags.attach)?, Root::Process(pid), 1)?;
+    let mut books = Books::open(attach(flags.attach)?, Root::Process(pid))?;
     let breakpoints = Breakpoints::set(&mut books, pid, choice)?;
     books.start()?;
     let began = Instant::now();
@@ -107,27 +107,22 @@ async fn wait(
     }
 }
 
-/// Breakpoints on a process.
+/// Breakpoints for a process.
 pub(super) struct Breakpoints {
-    pid: u32,
+    placed: Placed,
     choice: Choice,
 }
 
 impl Breakpoints {
-    /// Sets them in each of its threads.
+    /// Sets them.
     pub(super) fn set(books: &mut Books, pid: u32, choice: Choice) -> Result<Self> {
-        let threads = || {
-            let threads = host::threads_of(pid)?;
-            ensure!(!threads.is_empty(), gone(pid));
-            Ok(threads)
-        };
-        books.kernel.watch(pid, &choice.watched, threads)?;
-        Ok(Self { pid, choice })
+        let placed = books.kernel.watch(pid, &choice.watched)?;
+        Ok(Self { placed, choice })
     }
 
     /// Removes them; what they counted.
     pub(super) fn remove(self, books: &mut Books) -> Result<Counted> {
-        let hits = books.kernel.unwatch(self.pid, &self.choice.watched)?;
+        let hits = books.kernel.unwatch(&self.placed)?;
         Ok(Counted { hits, choice: self.choice })
     }
 }

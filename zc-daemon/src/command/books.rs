@@ -9,10 +9,11 @@ use crate::{
         audit::Booked,
         ledger::Ledger,
         sampler,
+        snapshot::Snapshot,
         tree::{Root, Tree},
     },
     host,
-    kernel::loader::Kernel,
+    kernel::{loader::Kernel, meter},
 };
 
 /// The ledger of some processes.
@@ -20,6 +21,8 @@ pub(super) struct Books {
     pub(super) kernel: Kernel,
     pub(super) ledger: Ledger,
     pub(super) tree: Tree,
+    /// All groups as the last pass found them.
+    pub(super) latest: Snapshot,
     /// Who keeps a budget, if there is one.
     warden: Option<Warden>,
     lost_before: u64,
@@ -36,20 +39,27 @@ pub(super) struct Account {
 }
 
 impl Books {
-    /// Opens the books of processes; the time that counts begins with `start`. The ledger
-    /// has room for so many groups. Fails where zc sees other ids than the kernel.
-    pub(super) fn open(kernel: Kernel, root: Root, max_groups: usize) -> Result<Self> {
+    /// Opens the books of processes; the time that counts begins with `start`. Fails where zc
+    /// sees other ids than the kernel.
+    pub(super) fn open(kernel: Kernel, root: Root) -> Result<Self> {
+        Self::open_with(kernel, Ledger::new(1), root)
+    }
+
+    /// The same, with a ledger whose groups matter.
+    pub(super) fn open_with(kernel: Kernel, ledger: Ledger, root: Root) -> Result<Self> {
         host::require_initial_pids()?;
-        let (ledger, tree) = (Ledger::new(max_groups), Tree::new(root));
+        let tree = Tree::new(root);
         let nobody_before = Tally::default();
-        let mut books = Self { kernel, ledger, tree, warden: None, lost_before: 0, nobody_before };
+        let latest = Snapshot::default();
+        let mut books =
+            Self { kernel, ledger, tree, latest, warden: None, lost_before: 0, nobody_before };
         books.pass()?;
         Ok(books)
     }
 
     /// Keeps to a budget from here on, a share of a core.
     pub(super) fn keep_to(&mut self, budget: f64) {
-        self.warden = Some(Warden::new(Some(budget)));
+        self.warden = Some(Warden::new(Some(budget), meter::asking()));
     }
 
     /// The probes that were given up for the budget.
@@ -65,12 +75,12 @@ impl Books {
     /// One look at the slots; how many events were missed so far. What a process did
     /// that has ended since is kept.
     pub(super) fn pass(&mut self) -> Result<u64> {
-        let snapshot = sampler::pass(&mut self.kernel, &mut self.ledger, Care::Thorough)?;
+        self.latest = sampler::pass(&mut self.kernel, &mut self.ledger, Care::Thorough)?;
         self.tree.see(self.ledger.processes());
         if let Some(warden) = &mut self.warden {
             warden.look(&mut self.kernel)?;
         }
-        Ok(snapshot.lost.iter().map(|(_, count)| count).sum())
+        Ok(self.latest.lost.iter().map(|(_, count)| count).sum())
     }
 
     /// Begins the time that counts. A process that has not run yet starts from nothing.

@@ -6,8 +6,7 @@ use crate::{
     engine::tax::{self, Budget, Program, Share, Tax, Unit},
     kernel::{
         loader::Kernel,
-        meter::{Meter, Taken},
-        misses,
+        meter::{Meter, Start, Taken},
     },
 };
 
@@ -23,10 +22,10 @@ pub(super) struct Warden {
 }
 
 impl Warden {
-    /// Of a budget, a share of a core, if there is one.
-    pub(super) fn new(budget: Option<f64>) -> Self {
+    /// Of a budget, a share of a core, if there is one; `start` has the kernel time programs.
+    pub(super) fn new(budget: Option<f64>, start: Start) -> Self {
         let pause = if budget.is_some() { Meter::OFTEN } else { Meter::SELDOM };
-        let meter = Some(Meter::new(pause));
+        let meter = Some(Meter::new(pause, start));
         Self { meter, budget: budget.map(Budget::new), shed: Vec::new(), helpless: false }
     }
 
@@ -89,7 +88,7 @@ impl Warden {
     /// What was taken so far, if the kernel tells.
     pub(super) fn tax(&self, kernel: &Kernel) -> Result<Option<Tax>> {
         let Some(meter) = &self.meter else { return Ok(None) };
-        let links = if kernel.has_kprobes() { misses::of_links()? } else { Default::default() };
+        let links = kernel.link_misses()?;
         let programs = kernel.infos()?.into_iter().map(|(name, info)| {
             let (ran, runs) = meter.of(&name);
             let link_misses = links.get(&info.id).copied();

@@ -1,12 +1,12 @@
 //! `zc doctor`: what can be attached here, and what not, and why.
 
-use std::{io::Write as _, process::ExitCode};
+use std::{io::Write as _, process::ExitCode, time::Duration};
 
 use anyhow::Result;
 use zc_common::flow::Route;
 
 use super::{
-    attach,
+    attach_cheaply,
     books::Books,
     coverage::{coverage, measured},
     hook_of, self_test,
@@ -15,8 +15,13 @@ use crate::{
     cli::Doctor,
     engine::{coverage::Coverage, tree::Root},
     host,
-    kernel::loader::{Attachment, Kernel},
-    view::doctor::{self, Finding, Refusal, Report},
+    kernel::{
+        capabilities,
+        loader::{Attachment, Kernel},
+        meter::{self, Meter},
+        sizes::Kept,
+    },
+    view::doctor::{self, Cost, Finding, Refusal, Report, Spent},
 };
 
 /// Prints the report; 0 if everything is attached, 1 if something is not.
@@ -25,10 +30,15 @@ use crate::{
 ///
 /// If nothing can be attached at all.
 pub fn run(flags: &Doctor) -> Result<ExitCode> {
-    let kernel = attach(flags.attach)?;
+    let kernel = attach_cheaply(flags.mode_switches, Kept::default(), flags.attach)?;
     let mut report = report(&kernel);
+    report.advice.extend(capabilities::missing()?.into_iter().map(str::to_owned));
+    match cost(&kernel) {
+        Ok(cost) => report.cost = Some(cost),
+        Err(error) => report.without_cost = Some(format!("{error:#}")),
+    }
     if flags.self_test {
-        let mut books = Books::open(kernel, Root::Process(0), 1)?;
+        let mut books = Books::open(kernel, Root::Process(0))?;
         let (tested, found) = self_test::run(&mut books, self_test::breakpoints(), |_| true)?;
         report.self_test = Some(tested);
         report.route_coverage = shown(&coverage(&books.kernel.attachments, &found));
@@ -59,9 +69,45 @@ fn report(kernel: &Kernel) -> Report {
         probes: kernel.attachments.iter().map(finding).collect(),
         measured_routes: measured(&kernel.attachments).map(Route::name).collect(),
         route_coverage: shown(&coverage(&kernel.attachments, &Vec::new())),
+        cost: None,
+        without_cost: None,
         self_test: None,
         advice,
     }
+}
+
+/// What the programs take of the machine as it is, for a second.
+fn cost(kernel: &Kernel) -> Result<Cost> {
+    const STEP: Duration = Duration::from_millis(50);
+    let mut meter = Meter::new(Meter::SELDOM, meter::asking());
+    let taken = loop {
+        if let Some(taken) = meter.look(|| kernel.infos())? {
+            break taken.clone();
+        }
+        std::thread::sleep(STEP);
+    };
+    let mut programs: Vec<_> = taken
+        .programs
+        .iter()
+        .map(|(name, share)| {
+            let (ran, runs) = meter.of(name);
+            let (program, probes) = (name.clone(), probes_of(kernel, name));
+            Spent { program, probes, runs, run_seconds: ran.as_secs_f64(), share: *share }
+        })
+        .filter(|spent| spent.runs > 0)
+        .collect();
+    programs.sort_by(|one, other| other.share.total_cmp(&one.share));
+    let share = taken.programs.values().sum();
+    Ok(Cost { seconds: meter.timed().as_secs_f64(), share, programs })
+}
+
+/// The probes that a program is for.
+fn probes_of(kernel: &Kernel, program: &str) -> Vec<&'static str> {
+    let uses = |attachment: &&Attachment| {
+        let programs = attachment.hook.map(|rung| rung.programs()).unwrap_or_default();
+        programs.iter().any(|of| of.name == program)
+    };
+    kernel.attachments.iter().filter(uses).map(|attachment| attachment.probe.name).collect()
 }
 
 fn shown(coverage: &[(Route, Coverage)]) -> Vec<(&'static str, &'static str)> {
@@ -69,7 +115,7 @@ fn shown(coverage: &[(Route, Coverage)]) -> Vec<(&'static str, &'static str)> {
 }
 
 fn finding(attachment: &Attachment) -> Finding {
-    let down = attachment.hook.is_none() && !attachment.is_missing();
+    let down = attachment.hook.is_none() && !attachment.is_missing() && !attachment.is_unwanted();
     let refused = attachment
         .refused
         .iter()
@@ -81,6 +127,7 @@ fn finding(attachment: &Attachment) -> Finding {
         hook: hook_of(attachment),
         refused: refused.collect(),
         missing: attachment.is_missing(),
+        unwanted: attachment.is_unwanted(),
         advice: down.then(|| advise(attachment)),
     }
 }

@@ -1,14 +1,26 @@
 //! The commands: the only place that knows everybody.
 
+pub mod advise;
 pub mod audit;
 mod books;
 mod budget;
+pub mod check_config;
 mod coverage;
 pub mod doctor;
+pub mod flame;
+#[cfg(any(test, feature = "fuzz"))]
+pub(crate) mod fuzz;
+mod grouping;
+mod least;
+mod names;
 pub mod paths;
+pub mod record;
+mod reload;
+pub mod report;
 pub mod run;
 mod self_test;
 pub mod sites;
+pub mod top;
 pub mod verify;
 
 use crate::{
@@ -16,20 +28,39 @@ use crate::{
     host,
     kernel::{
         capabilities,
+        hooks::EACH_CALL,
         ladder::Ladder,
         loader::{Attachment, Choice, Kernel},
-        sizes::Sizes,
+        sizes::{Kept, Sample, Sizes},
     },
 };
 use anyhow::{Context as _, Result, ensure};
 
-/// Attaches with maps sized to the machine.
+/// Attaches everything, with maps sized to the machine.
 fn attach(flags: Attach) -> Result<Kernel> {
     attach_keeping(0, flags)
 }
 
 /// The same, keeping bytes by so many call sites.
 fn attach_keeping(sites: u32, flags: Attach) -> Result<Kernel> {
+    attach_sampling(sites, Sample::ALL, flags)
+}
+
+/// The same, of which not each copy is kept.
+fn attach_sampling(sites: u32, sample: Sample, flags: Attach) -> Result<Kernel> {
+    let sizes = Sizes { sites, sample, ..Sizes::LEAST };
+    attach_wanted(|_| true, sizes, flags)
+}
+
+/// The same, keeping so much of who processes are, but what makes every system call dear only
+/// if it is asked for.
+fn attach_cheaply(mode_switches: bool, identity: Kept, flags: Attach) -> Result<Kernel> {
+    let wanted = if mode_switches { |_: &str| true } else { |probe: &str| probe != EACH_CALL };
+    attach_wanted(wanted, Sizes { identity, ..Sizes::LEAST }, flags)
+}
+
+/// Attaches what is wanted, with maps sized to the machine besides what must be asked for.
+fn attach_wanted(wanted: fn(&str) -> bool, asked: Sizes, flags: Attach) -> Result<Kernel> {
     capabilities::require()?;
     let pids = host::pid_max()?;
     let threads = match flags.threads {
@@ -40,7 +71,9 @@ fn attach_keeping(sites: u32, flags: Attach) -> Result<Kernel> {
         Hooks::Best => Ladder::Best,
         Hooks::Kprobes => Ladder::Kprobes,
     };
-    Kernel::attach(Sizes { threads, pids, sites }, Choice { ladder, wanted: |_| true })
+    let Sizes { sites, sample, identity, .. } = asked;
+    let sizes = Sizes { sites, sample, identity, ..Sizes::new(threads, pids) };
+    Kernel::attach(sizes, Choice { ladder, wanted })
 }
 
 /// The name of a process that lives; `verb` is what is wanted of it.

@@ -79,10 +79,6 @@ fn start(reference: &Reference) -> Result<Child> {
     Ok(child)
 }
 
-fn watch(books: &mut Books, choice: &Choice, pid: u32) -> Result<()> {
-    books.kernel.watch(pid, &choice.watched, || host::threads_of(pid))
-}
-
 /// Runs one in a child, and compares. If breakpoints cannot be set, `choice` says why
 /// from then on.
 fn one(
@@ -92,26 +88,24 @@ fn one(
 ) -> Result<(Tested, Found)> {
     let mut child = start(reference)?;
     let pid = child.id();
-    if let Ok(watched) = choice
-        && let Err(error) = watch(books, watched, pid)
-    {
-        *choice = Err(error);
+    let mut placed = None;
+    if let Ok(watched) = choice {
+        match books.kernel.watch(pid, &watched.watched) {
+            Ok(breakpoints) => placed = Some(breakpoints),
+            Err(error) => *choice = Err(error),
+        }
     }
     books.follow(Root::Process(pid));
     books.start()?;
     drop(child.stdin.take());
     let status = child.wait()?;
     let account = books.close()?;
-    let choice = choice.as_ref().ok();
-    let counted = choice.map(|choice| -> Result<u64> {
-        let hits = books.kernel.unwatch(pid, &choice.watched)?;
-        Ok(hits.iter().map(|hit| hit.bytes).sum())
-    });
-    let counted = counted.transpose()?;
+    let hits = placed.map(|placed| books.kernel.unwatch(&placed)).transpose()?;
+    let counted = hits.map(|hits| hits.iter().map(|hit| hit.bytes).sum());
     let mut said = String::new();
     child.stderr.take().context("a child without standard error")?.read_to_string(&mut said)?;
     let failure = (!status.success()).then(|| format!("{status}: {}", said.trim()));
-    let complete = choice.is_some_and(|choice| choice.unwatched.is_empty());
+    let complete = choice.as_ref().is_ok_and(|choice| choice.unwatched.is_empty());
     Ok(judge(reference, &account, counted, complete, failure))
 }
 

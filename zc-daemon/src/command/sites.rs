@@ -73,10 +73,10 @@ pub(super) fn report(
 }
 
 /// A site with the names of its frames.
-fn named(site: sites::Site, symbols: &Symbols) -> Site {
+pub(super) fn named(site: sites::Site, symbols: &Symbols) -> Site {
     let (route, direction, known) = site.kind;
     let kernel = named_frames(true, &site.kernel, |addresses| symbols.kernel(addresses));
-    let user = named_frames(false, &site.user, |addresses| symbols.user(site.tgid, addresses));
+    let user = user_frames(site.tgid, &site.user, symbols);
     let (frames, whole) = site::stack(kernel, user);
     let lost = site.kernel == Stack::Lost || site.user == Stack::Lost;
     Site {
@@ -91,6 +91,11 @@ fn named(site: sites::Site, symbols: &Symbols) -> Site {
         frames,
         whole: if lost { Whole::No } else { whole },
     }
+}
+
+/// The process' frames of a stack, with names.
+pub(super) fn user_frames(pid: u32, stack: &Stack, symbols: &Symbols) -> Vec<Frame> {
+    named_frames(false, stack, |addresses| symbols.user(pid, addresses))
 }
 
 fn named_frames(kernel: bool, stack: &Stack, names: impl Fn(&[u64]) -> Vec<Symbol>) -> Vec<Frame> {

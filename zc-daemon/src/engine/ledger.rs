@@ -6,7 +6,10 @@
 //! then given back: whatever its owner was still charging is in by then. So is an
 //! orphan, a slot that its owner can no longer find, once it has long stood still.
 
-use std::collections::HashMap;
+use std::{
+    collections::HashMap,
+    time::{Duration, Instant},
+};
 
 use foldhash::fast::RandomState;
 use zc_common::{
@@ -15,15 +18,19 @@ use zc_common::{
 };
 
 use super::{
-    group::{self, GroupId, Groups},
+    group::{Groups, Member, Sorter},
+    identity,
     snapshot::{Group, Process, Snapshot},
     sparse::Sparse,
+    template::Template,
 };
 
-/// Totals of every process that lives and every group that was ever seen.
-#[derive(Debug)]
+/// Totals of every process that lives and every group.
 pub struct Ledger {
     groups: Groups,
+    sorter: Sorter,
+    /// Whether processes may be in groups that the sorter would put them in no more.
+    sorted_anew: bool,
     processes: HashMap<ProcessKey, Account, RandomState>,
     slots: HashMap<u32, Held, RandomState>,
     /// What was charged since the reading before, of the slot that is booked.
@@ -31,6 +38,7 @@ pub struct Ledger {
     /// What was charged to no thread.
     nobody: Tally,
     pass: u64,
+    now: Option<Instant>,
 }
 
 /// A process as it was seen in the last pass.
@@ -44,6 +52,8 @@ pub struct Seen<'a> {
     pub cgroup: u64,
     /// What it is called.
     pub comm: &'a [u8; 16],
+    /// The group that it is in.
+    pub group: &'a str,
     /// Whether it has threads still.
     pub lives: bool,
     /// Its total since zc first saw it run.
@@ -59,7 +69,10 @@ struct Account {
     comm: [u8; 16],
     parent: ProcessKey,
     cgroup: u64,
-    /// Whether `comm` is from a leader's slot that was live.
+    /// Its group, and when the slot was taken that says so.
+    group: Member,
+    taken: u64,
+    /// Whether this is all from a leader's slot that was live.
     named: bool,
     tally: Sparse,
     threads: u32,
@@ -75,9 +88,10 @@ struct Held {
     process: Option<ProcessKey>,
     /// Passes that it has been an orphan and stood still.
     abandoned: u32,
-    /// The group it was booked to while its process went by another name than
-    /// the slot has.
-    group: Option<GroupId>,
+    /// The group that its owner belonged to when it was taken; none of a reserved slot.
+    group: Option<Member>,
+    /// The group it was last booked to while its process belonged to another one.
+    follows: Option<Member>,
 }
 
 impl Ledger {
@@ -87,22 +101,50 @@ impl Ledger {
     /// The same of each process.
     pub const A_PROCESS: usize = size_of::<(ProcessKey, Account)>();
 
-    /// An empty ledger with room for `max_groups` groups besides `other`.
+    /// An empty ledger with room for `max_groups` groups by comm, which never expire, besides
+    /// `other`.
     #[must_use]
     pub fn new(max_groups: usize) -> Self {
+        Self::of(Groups::new(max_groups, Duration::MAX), Sorter::default())
+    }
+
+    /// An empty ledger with such groups.
+    #[must_use]
+    pub fn of(groups: Groups, sorter: Sorter) -> Self {
         Self {
-            groups: Groups::new(max_groups),
+            groups,
+            sorter,
+            sorted_anew: false,
             processes: HashMap::default(),
             slots: HashMap::default(),
             delta: Sparse::default(),
             nobody: Tally::default(),
             pass: 0,
+            now: None,
         }
     }
 
-    /// Starts a pass over all slots.
-    pub fn begin(&mut self) {
+    /// Names whatever starts a program from here on by another template.
+    pub fn sort_by(&mut self, template: Template) {
+        self.sorter.sort_by(template);
+        self.sorted_anew = true;
+    }
+
+    /// So many groups at most from here on, which expire so long after their last member left.
+    /// Those that have a place keep it.
+    pub fn limit(&mut self, most: usize, expiry: Duration) {
+        self.groups.limit(most, expiry);
+    }
+
+    /// Starts a pass over all slots, which is made now.
+    ///
+    /// # Errors
+    ///
+    /// If what is known of processes could not be brought up to date.
+    pub fn begin(&mut self, now: Instant) -> anyhow::Result<()> {
         self.pass += 1;
+        self.now = Some(now);
+        self.sorter.begin()
     }
 
     /// Books what a look at a slot shows; true if the slot may be given back.
@@ -126,12 +168,22 @@ impl Ledger {
 
     /// Books one reading; true if its slot may be given back.
     pub fn book(&mut self, reading: &Reading) -> bool {
+        let (groups, sorter) = (&mut self.groups, &mut self.sorter);
+        let stays = reading
+            .owner
+            .as_ref()
+            .filter(|_| self.sorted_anew)
+            .and_then(|owner| self.processes.get(&owner.process)?.group_of_further(owner));
         let held = self.slots.entry(reading.slot).or_insert_with(|| Held {
             tally: Sparse::of(&Tally::starting_at(reading.base)),
             retired: false,
             process: reading.owner.map(|owner| owner.process),
             abandoned: 0,
-            group: None,
+            group: stays.or_else(|| {
+                let (name, identity) = sorter.sort(reading.slot, reading.owner.as_ref()?);
+                Some(groups.join(&name, &identity))
+            }),
+            follows: None,
         });
         let delta = &mut self.delta;
         held.tally.advance(&reading.tally, delta);
@@ -139,22 +191,22 @@ impl Ledger {
         held.abandoned = if still { held.abandoned + 1 } else { 0 };
         let done = held.retired && reading.retired || held.abandoned == GIVEN_UP;
         held.retired = reading.retired;
-        let Some(owner) = &reading.owner else {
-            self.groups.book(GroupId::OTHER, delta);
+        let (Some(owner), Some(own)) = (&reading.owner, &held.group) else {
+            self.groups.book_other(delta);
             delta.add_to(&mut self.nobody);
             return false;
         };
-        let account = self.processes.entry(owner.process).or_insert_with(|| Account::new(owner));
-        account.see(owner, reading.retired || reading.orphan, self.pass);
+        let account =
+            self.processes.entry(owner.process).or_insert_with(|| Account::new(owner, own));
+        account.see(owner, own, reading.retired || reading.orphan, self.pass);
         if !delta.is_zero() {
             if !reading.retired {
-                held.group = account.renamed_group(owner, &mut self.groups);
+                held.follows = account.other_group(owner, own);
             }
             account.tally.add(delta);
-            // What was done under a slot's own name stays with that name, but for
-            // threads whose process was renamed since.
-            let group = held.group.unwrap_or_else(|| self.groups.id(&group::name_of(owner)));
-            self.groups.book(group, delta);
+            // What was done in a slot's own group stays there, but for threads whose process
+            // became a member of another one since.
+            self.groups.book(held.follows.as_ref().unwrap_or(own), delta);
         }
         if done {
             self.slots.remove(&reading.slot);
@@ -162,10 +214,13 @@ impl Ledger {
         done
     }
 
-    /// Ends a pass: forgets processes of which nothing was seen.
+    /// Ends a pass: forgets processes of which nothing was seen, and groups that have expired.
     pub fn end(&mut self) {
         let pass = self.pass;
         self.processes.retain(|_, account| account.last_pass == pass);
+        if let Some(now) = self.now {
+            self.groups.expire(now);
+        }
     }
 
     /// What was charged to no thread: copies of packets and for devices that are on nobody's
@@ -182,6 +237,7 @@ impl Ledger {
             parent: account.parent,
             cgroup: account.cgroup,
             comm: &account.comm,
+            group: self.groups.name(&account.group),
             lives: account.threads > 0,
             tally: &account.tally,
         })
@@ -190,15 +246,17 @@ impl Ledger {
     /// All totals of groups as they stand.
     #[must_use]
     pub fn snapshot(&self) -> Snapshot {
-        let groups = self
-            .groups
-            .iter()
-            .map(|(name, tally)| Group { name: name.clone(), tally: tally.clone() });
+        let groups = self.groups.iter().map(|group| Group {
+            name: group.name.clone(),
+            tally: group.total.clone(),
+            identity: group.identity().cloned(),
+        });
         Snapshot {
             groups: groups.collect(),
             processes: self.living().count(),
             threads: self.slots.values().filter(|held| held.process.is_some()).count(),
             group_overflow: self.groups.overflowed(),
+            group_expired: self.groups.expired(),
             ..Snapshot::default()
         }
     }
@@ -210,7 +268,8 @@ impl Ledger {
             .living()
             .map(|(key, account)| Process {
                 key: *key,
-                name: group::text(&account.comm),
+                name: identity::text(&account.comm).into_owned(),
+                group: self.groups.name(&account.group).to_owned(),
                 threads: account.threads,
                 tally: account.tally.clone(),
             })
@@ -225,11 +284,13 @@ impl Ledger {
 }
 
 impl Account {
-    fn new(owner: &Owner) -> Self {
+    fn new(owner: &Owner, group: &Member) -> Self {
         Self {
             comm: owner.comm,
             parent: owner.parent,
             cgroup: owner.cgroup,
+            group: group.clone(),
+            taken: owner.taken,
             named: false,
             tally: Sparse::default(),
             threads: 0,
@@ -247,32 +308,46 @@ impl Account {
     }
 
     /// Notes one of its slots: it lives, and if the slot is its leader's, what it
-    /// is called.
-    fn see(&mut self, owner: &Owner, retired: bool, pass: u64) {
+    /// is called and where it belongs. Of slots that are retired the latest tells: of a process
+    /// that has ended before it was looked at, that is its last program's.
+    fn see(&mut self, owner: &Owner, group: &Member, retired: bool, pass: u64) {
         self.count(retired, pass);
         if !retired && owner.leads() {
             self.comm = owner.comm;
             self.parent = owner.parent;
             self.cgroup = owner.cgroup;
+            self.group = group.clone();
+            self.taken = owner.taken;
             self.named = true;
-        } else if !self.named {
+        } else if owner.taken > self.taken && owner.leads()
+            || owner.taken >= self.taken && !self.named
+        {
             self.comm = owner.comm;
+            self.group = group.clone();
+            self.taken = owner.taken;
         }
     }
 
-    /// The group of a thread whose process was renamed after its slot was taken.
-    fn renamed_group(&self, owner: &Owner, groups: &mut Groups) -> Option<GroupId> {
-        let renamed = self.named && self.comm != owner.comm && !owner.leads();
-        renamed.then(|| groups.id(&group::name_of(&Owner { comm: self.comm, ..*owner })))
+    /// The group of a further thread of a process that is still who it was.
+    fn group_of_further(&self, owner: &Owner) -> Option<Member> {
+        let same = self.comm == owner.comm && self.cgroup == owner.cgroup;
+        (self.named && !owner.leads() && same).then(|| self.group.clone())
+    }
+
+    /// The group of a thread whose process was renamed, or became a member of another one for
+    /// another reason, after its slot was taken.
+    fn other_group(&self, owner: &Owner, own: &Member) -> Option<Member> {
+        let later = self.named && !owner.leads() && self.taken > owner.taken;
+        (later && !self.group.is_with(own)).then(|| self.group.clone())
     }
 }
 
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
-    use zc_common::{counter::Counter, flow::Flow};
+    use zc_common::{counter::Counter, flow::Flow, slot::Slot};
 
-    use super::*;
+    use super::{super::identity::Field, *};
 
     const BYTES: Counter = Counter::bytes(Flow::ReadFile);
 
@@ -281,7 +356,18 @@ mod tests {
         bytes[..comm.len()].copy_from_slice(comm.as_bytes());
         let process = ProcessKey { tgid, start };
         let parent = ProcessKey { tgid: 1, start: 0 };
-        Owner { process, tid, comm: bytes, parent, cgroup: 0, kernel_thread: false }
+        let exe = [0; Slot::EXE];
+        Owner {
+            process,
+            tid,
+            comm: bytes,
+            exe,
+            uid: 0,
+            parent,
+            cgroup: 0,
+            taken: 0,
+            kernel_thread: false,
+        }
     }
 
     fn reading(slot: u32, owner: Option<Owner>, bytes: u64, retired: bool) -> Reading {
@@ -291,7 +377,11 @@ mod tests {
     }
 
     fn pass(ledger: &mut Ledger, readings: &[Reading]) -> Vec<bool> {
-        ledger.begin();
+        pass_at(ledger, Instant::now(), readings)
+    }
+
+    fn pass_at(ledger: &mut Ledger, now: Instant, readings: &[Reading]) -> Vec<bool> {
+        ledger.begin(now).unwrap();
         let done = readings.iter().map(|reading| ledger.book(reading)).collect();
         ledger.end();
         done
@@ -318,11 +408,27 @@ mod tests {
         assert_eq!(group(&ledger, "dd"), 160);
     }
 
+    /// It forks, starts a program and ends between two looks, whichever slot is looked at last.
+    #[test]
+    fn who_has_ended_is_known_by_its_last_program() {
+        for slots in [[1, 2], [2, 1]] {
+            let mut ledger = Ledger::new(8);
+            let forked = thread(slots[0], 7, "sh", 10, 1, true);
+            let program = thread(slots[1], 7, "dd", 20, 5, true);
+            let mut readings = [forked, program];
+            readings.sort_by_key(|reading| reading.slot);
+            pass(&mut ledger, &readings);
+            let seen: Vec<_> = ledger.processes().map(|seen| (seen.group, seen.comm[0])).collect();
+            assert_eq!(seen, [("dd", b'd')], "{slots:?}");
+            assert_eq!((group(&ledger, "sh"), group(&ledger, "dd")), (1, 5));
+        }
+    }
+
     #[test]
     fn who_sleeps_lives_and_keeps_its_total() {
         let mut ledger = Ledger::new(10);
         pass(&mut ledger, &[reading(3, Some(owner(7, 7, 1, "a")), 100, false)]);
-        ledger.begin();
+        ledger.begin(Instant::now()).unwrap();
         assert!(!ledger.look(Look::Still(3)));
         ledger.end();
         let processes = ledger.census();
@@ -385,17 +491,32 @@ mod tests {
         assert_eq!((group(&ledger, "sh"), group(&ledger, "python")), (10, 50));
     }
 
+    /// The slot of thread 7 or 8 of a process, taken at a time.
+    fn thread(slot: u32, tid: u32, comm: &str, taken: u64, bytes: u64, retired: bool) -> Reading {
+        reading(slot, Some(Owner { taken, ..owner(7, tid, 1, comm) }), bytes, retired)
+    }
+
     #[test]
     fn threads_follow_their_process_to_its_new_name() {
         let mut ledger = Ledger::new(10);
-        let leader = |comm| Some(owner(7, 7, 1, comm));
-        let thread = Some(owner(7, 8, 1, "old"));
-        pass(&mut ledger, &[reading(1, leader("old"), 1, false), reading(2, thread, 10, false)]);
-        let renamed = [reading(3, leader("new"), 2, false), reading(2, thread, 30, false)];
-        pass(&mut ledger, &renamed);
+        let slots = [thread(1, 7, "old", 1, 1, false), thread(2, 8, "old", 2, 10, false)];
+        pass(&mut ledger, &slots);
+        let slots = [thread(3, 7, "new", 3, 2, false), thread(2, 8, "old", 2, 30, false)];
+        pass(&mut ledger, &slots);
         assert_eq!((group(&ledger, "old"), group(&ledger, "new")), (11, 22));
-        pass(&mut ledger, &[reading(3, leader("new"), 2, false), reading(2, thread, 35, true)]);
+        let slots = [thread(3, 7, "new", 3, 2, false), thread(2, 8, "old", 2, 35, true)];
+        pass(&mut ledger, &slots);
         assert_eq!((group(&ledger, "old"), group(&ledger, "new")), (11, 27));
+    }
+
+    #[test]
+    fn a_leader_that_sleeps_does_not_hold_its_threads_back() {
+        let mut ledger = Ledger::new(10);
+        let sleeps = thread(1, 7, "old", 1, 1, false);
+        pass(&mut ledger, &[sleeps.clone(), thread(2, 8, "old", 2, 10, false)]);
+        let slots = [sleeps, thread(2, 8, "old", 2, 15, true), thread(3, 8, "new", 9, 30, false)];
+        pass(&mut ledger, &slots);
+        assert_eq!((group(&ledger, "old"), group(&ledger, "new")), (16, 30));
     }
 
     #[test]
@@ -432,18 +553,117 @@ mod tests {
         assert_eq!(ledger.snapshot().threads, 0);
     }
 
+    fn expiring(cap: usize) -> Ledger {
+        Ledger::of(Groups::new(cap, Duration::from_secs(60)), Sorter::default())
+    }
+
+    fn names(ledger: &Ledger) -> Vec<String> {
+        ledger.snapshot().groups.iter().map(|group| group.name.clone()).collect()
+    }
+
+    #[test]
+    fn a_group_expires_into_other_and_makes_room() {
+        let (mut ledger, start) = (expiring(1), Instant::now());
+        let at = |seconds| start + Duration::from_secs(seconds);
+        let a = |retired| reading(1, Some(owner(7, 7, 1, "a")), 10, retired);
+        let b = |bytes| reading(2, Some(owner(8, 8, 1, "b")), bytes, false);
+        pass_at(&mut ledger, at(0), &[a(false), b(0)]);
+        pass_at(&mut ledger, at(1), &[a(true), b(5)]);
+        assert_eq!((group(&ledger, "a"), group(&ledger, "other")), (10, 5));
+        pass_at(&mut ledger, at(2), &[a(true), b(5)]);
+        // Its process is remembered for one more pass.
+        pass_at(&mut ledger, at(3), &[b(5)]);
+        pass_at(&mut ledger, at(62), &[b(5)]);
+        assert_eq!((group(&ledger, "a"), group(&ledger, "other")), (10, 5));
+        pass_at(&mut ledger, at(63), &[b(5)]);
+        assert_eq!(names(&ledger), ["other"]);
+        pass_at(&mut ledger, at(64), &[b(9)]);
+        assert_eq!((group(&ledger, "b"), group(&ledger, "other")), (4, 15));
+        assert_eq!(ledger.snapshot().group_expired, 1);
+    }
+
+    #[test]
+    fn a_group_stays_while_a_member_lives_though_it_does_nothing() {
+        let (mut ledger, start) = (expiring(9), Instant::now());
+        let first = |retired| reading(1, Some(owner(7, 7, 1, "a")), 10, retired);
+        let idle = reading(2, Some(owner(8, 8, 1, "a")), 0, false);
+        pass_at(&mut ledger, start, &[first(true), idle.clone()]);
+        pass_at(&mut ledger, start, &[first(true), idle.clone()]);
+        for day in 1..4 {
+            let now = start + Duration::from_secs(day * 86400);
+            pass_at(&mut ledger, now, std::slice::from_ref(&idle));
+            assert_eq!(group(&ledger, "a"), 10);
+        }
+        // It has not even run.
+        for day in 4..6 {
+            ledger.begin(start + Duration::from_secs(day * 86400)).unwrap();
+            assert!(!ledger.look(Look::Still(2)));
+            ledger.end();
+            let groups = ledger.snapshot().groups;
+            let a = groups.iter().find(|group| group.name == "a").unwrap();
+            assert_eq!((a.tally[BYTES], a.identity.is_some()), (10, true));
+        }
+    }
+
+    #[test]
+    fn by_another_template_further_threads_stay_with_their_process() {
+        let mut ledger = Ledger::new(10);
+        let leader = reading(3, Some(owner(7, 7, 1, "a")), 1, false);
+        pass(&mut ledger, std::slice::from_ref(&leader));
+        ledger.sort_by(Template::parse("[[rule]]\nname = 'new-{comm}'\n").unwrap());
+        let thread = reading(4, Some(owner(7, 8, 1, "a")), 10, false);
+        let started = reading(5, Some(owner(9, 9, 2, "a")), 100, false);
+        let renamed = reading(6, Some(owner(7, 10, 1, "b")), 1000, false);
+        pass(&mut ledger, &[leader, thread, started, renamed]);
+        let groups = ["a", "new-a", "new-b"].map(|name| group(&ledger, name));
+        assert_eq!(groups, [11, 100, 1000]);
+    }
+
+    #[test]
+    fn a_group_without_traffic_is_not_shown() {
+        let mut ledger = Ledger::new(1);
+        let idle = reading(1, Some(owner(7, 7, 1, "idle")), 0, false);
+        pass(&mut ledger, &[idle, reading(2, Some(owner(8, 8, 1, "busy")), 3, false)]);
+        assert_eq!(names(&ledger), ["other", "busy"]);
+        assert_eq!(ledger.census()[0].group, "idle");
+    }
+
+    #[test]
+    fn a_group_is_labelled_with_what_its_members_share() {
+        let mut ledger = Ledger::new(9);
+        let who = |tgid, exe| {
+            let mut owner = owner(tgid, tgid, 1, "a");
+            owner.exe[0] = exe;
+            reading(tgid, Some(owner), 1, false)
+        };
+        let label = |ledger: &Ledger| {
+            let groups = ledger.snapshot().groups;
+            let identity = groups[1].identity.clone().unwrap();
+            [Field::Comm, Field::Exe].map(|field| identity.get(field).unwrap_or("").to_owned())
+        };
+        pass(&mut ledger, &[who(7, b'x'), who(8, b'x')]);
+        assert_eq!(label(&ledger), ["a", "x"]);
+        pass(&mut ledger, &[who(7, b'x'), who(8, b'x'), who(9, b'y')]);
+        assert_eq!(label(&ledger), ["a", ""]);
+    }
+
     proptest! {
-        /// Whatever comes and goes, the groups hold all that was charged, and no
-        /// group's total ever falls.
+        /// Whatever comes, goes and expires, the groups hold all that was charged, and no
+        /// group's total ever falls, but that of one that has expired.
         #[test]
         fn sums_hold_and_totals_never_fall(
-            steps in prop::collection::vec((0_u32..6, 0_u64..1000, any::<bool>()), 1..200)
+            steps in prop::collection::vec(
+                (0_u32..6, 0_u64..1000, any::<bool>(), 0_u64..40), 1..200
+            )
         ) {
-            let mut ledger = Ledger::new(3);
+            let mut ledger = expiring(3);
+            let mut now = Instant::now();
             let mut lives = [(0_u64, 0_u64, false); 6];
             let mut charged = 0;
             let mut before: HashMap<String, u64> = HashMap::new();
-            for (slot, amount, retire) in steps {
+            let mut expired = 0;
+            for (slot, amount, retire, seconds) in steps {
+                now += Duration::from_secs(seconds);
                 let (start, bytes, retired) = &mut lives[slot as usize];
                 if !*retired {
                     *bytes += amount;
@@ -452,13 +672,18 @@ mod tests {
                 }
                 let name = format!("g{}", (*start + u64::from(slot)) % 5);
                 let who = owner(slot + 1, slot + 1, *start, &name);
-                let now = reading(slot, Some(who), *bytes, *retired);
-                if pass(&mut ledger, &[now]) == [true] {
+                let reading = reading(slot, Some(who), *bytes, *retired);
+                if pass_at(&mut ledger, now, &[reading]) == [true] {
                     lives[slot as usize] = (*start + 1, 0, false);
                 }
                 let snapshot = ledger.snapshot();
                 let sum: u64 = snapshot.groups.iter().map(|group| group.tally[BYTES]).sum();
                 prop_assert_eq!(sum, charged);
+                prop_assert!(snapshot.groups.len() <= 4);
+                if snapshot.group_expired != expired {
+                    expired = snapshot.group_expired;
+                    before.retain(|name, _| snapshot.groups.iter().any(|g| g.name == *name));
+                }
                 for group in &snapshot.groups {
                     let last = before.insert(group.name.clone(), group.tally[BYTES]).unwrap_or(0);
                     prop_assert!(group.tally[BYTES] >= last);

@@ -4,6 +4,9 @@ use zc_common::flow::Route;
 
 use super::{coverage::Coverage, summary::Quality};
 
+/// The probes by whose standing it is known whether a total is known.
+pub const ASKED: &[&str] = &["transfers", "syscalls", "io_uring", "page_fault_backing"];
+
 /// Every probe as it stands at one instant.
 #[derive(Clone, Debug, Default)]
 pub struct Probes {
@@ -22,6 +25,7 @@ impl Probes {
     /// Whether a probe counts.
     #[must_use]
     pub fn has(&self, probe: &str) -> bool {
+        debug_assert!(ASKED.contains(&probe), "{probe} is not in ASKED");
         self.down().all(|down| down != probe)
     }
 

@@ -6,7 +6,7 @@ use std::{
         mpsc::{self, RecvTimeoutError},
     },
     thread::JoinHandle,
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use anyhow::{Result, anyhow};
@@ -29,6 +29,9 @@ pub trait Source: Send {
     ///
     /// If the slots cannot be read.
     fn read(&mut self, care: Care, book: &mut dyn FnMut(Look<'_>) -> bool) -> Result<()>;
+
+    /// What time it is: the engine has no clock.
+    fn now(&self) -> Instant;
 
     /// How many slots there are.
     fn capacity(&self) -> u32;
@@ -59,9 +62,14 @@ enum Request {
     Now(oneshot::Sender<Arc<Snapshot>>),
     /// Every process as it is now: only who wants it pays for it.
     Census(oneshot::Sender<Vec<Process>>),
+    /// To go on by other settings.
+    Change(Box<Change>),
     /// To end, whoever may still want to ask.
     End,
 }
+
+/// Changes settings of a ledger, and how often it is looked when nobody asks.
+type Change = dyn FnOnce(&mut Ledger, &mut Duration) + Send;
 
 /// Asks the sampler.
 #[derive(Clone)]
@@ -77,6 +85,19 @@ impl Asker {
         let (reply, answer) = oneshot::channel();
         self.requests.send(Request::Now(reply)).ok()?;
         answer.await.ok()
+    }
+
+    /// Goes on by other settings from the next look on.
+    ///
+    /// # Errors
+    ///
+    /// If the sampler has ended.
+    pub fn change(
+        &self,
+        change: impl FnOnce(&mut Ledger, &mut Duration) + Send + 'static,
+    ) -> Result<()> {
+        let sent = self.requests.send(Request::Change(Box::new(change)));
+        sent.map_err(|_| anyhow!("the sampler has ended"))
     }
 
     /// Every process as it stands after this call; none if the sampler has ended.
@@ -107,18 +128,20 @@ impl Sampler {
 }
 
 /// Starts the sampler on a thread of its own, with a ledger that may have books of the
-/// same source already; it looks so often when nobody asks.
+/// same source already; it looks so often when nobody asks. `seen` is told of each snapshot, and
+/// when it was taken.
 pub fn start(
     source: impl Source + 'static,
     ledger: Ledger,
     interval: Duration,
+    seen: impl FnMut(Instant, &Snapshot) + Send + 'static,
 ) -> std::io::Result<(Asker, Sampler)> {
     let (requests, inbox) = mpsc::channel::<Request>();
     let (publish, latest) = watch::channel(Arc::new(Snapshot::default()));
     let thread = std::thread::Builder::new()
         .name("sampler".to_owned())
         .stack_size(STACK)
-        .spawn(move || sample(source, ledger, interval, &inbox, &publish))?;
+        .spawn(move || sample(source, ledger, (interval, seen), &inbox, &publish))?;
     Ok((Asker { requests: requests.clone(), latest }, Sampler { requests, thread }))
 }
 
@@ -129,7 +152,7 @@ const STACK: usize = 8 << 20;
 fn sample(
     mut source: impl Source,
     mut ledger: Ledger,
-    interval: Duration,
+    (mut interval, mut seen): (Duration, impl FnMut(Instant, &Snapshot)),
     inbox: &mpsc::Receiver<Request>,
     publish: &watch::Sender<Arc<Snapshot>>,
 ) {
@@ -138,6 +161,10 @@ fn sample(
     loop {
         let request = match inbox.recv_timeout(wait) {
             Ok(Request::End) | Err(RecvTimeoutError::Disconnected) => return,
+            Ok(Request::Change(change)) => {
+                change(&mut ledger, &mut interval);
+                None
+            }
             Ok(request) => Some(request),
             Err(RecvTimeoutError::Timeout) => None,
         };
@@ -145,6 +172,7 @@ fn sample(
         match pass(&mut source, &mut ledger, care) {
             Ok(snapshot) => {
                 wait = pause(&snapshot, interval);
+                seen(source.now(), &snapshot);
                 let snapshot = Arc::new(snapshot);
                 publish.send_replace(Arc::clone(&snapshot));
                 answer(request, snapshot, &ledger);
@@ -162,7 +190,7 @@ fn answer(request: Option<Request>, snapshot: Arc<Snapshot>, ledger: &Ledger) {
     match request {
         Some(Request::Now(reply)) => drop(reply.send(snapshot)),
         Some(Request::Census(reply)) => drop(reply.send(ledger.census())),
-        Some(Request::End) | None => {}
+        Some(Request::Change(_) | Request::End) | None => {}
     }
 }
 
@@ -170,9 +198,9 @@ fn answer(request: Option<Request>, snapshot: Arc<Snapshot>, ledger: &Ledger) {
 ///
 /// # Errors
 ///
-/// If the slots, or the losses, cannot be read.
+/// If the slots, the losses, or the names of cgroups cannot be read.
 pub fn pass(source: &mut impl Source, ledger: &mut Ledger, care: Care) -> Result<Snapshot> {
-    ledger.begin();
+    ledger.begin(source.now())?;
     source.read(care, &mut |look| ledger.look(look))?;
     ledger.end();
     let mut snapshot = ledger.snapshot();
@@ -210,6 +238,10 @@ mod tests {
             Ok(())
         }
 
+        fn now(&self) -> Instant {
+            Instant::now()
+        }
+
         fn capacity(&self) -> u32 {
             100
         }
@@ -221,10 +253,14 @@ mod tests {
 
     #[test]
     fn it_ends_although_somebody_could_still_ask() {
-        let (asker, sampler) = start(Fixed(7), Ledger::new(1), Duration::from_secs(3600)).unwrap();
+        let (told, seen) = mpsc::channel();
+        let tell = move |_: Instant, snapshot: &Snapshot| drop(told.send(snapshot.lost.clone()));
+        let hour = Duration::from_secs(3600);
+        let (asker, sampler) = start(Fixed(7), Ledger::new(1), hour, tell).unwrap();
         let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
         let snapshot = runtime.block_on(asker.now()).unwrap();
         assert_eq!(snapshot.lost, [("reason", 7)]);
+        assert_eq!(seen.recv().unwrap(), [("reason", 7)]);
         sampler.end().unwrap();
         assert!(runtime.block_on(asker.now()).is_none());
     }

@@ -4,15 +4,17 @@ use std::sync::Arc;
 
 use zc_common::{counter::Tally, slot::ProcessKey};
 
-use super::{probes::Probes, sparse::Sparse, tax::Tax};
+use super::{identity::Identity, probes::Probes, sparse::Sparse, tax::Tax};
 
-/// A group and its total since the daemon started.
+/// A group and its total since it was first seen.
 #[derive(Clone, Debug)]
 pub struct Group {
     /// Its name.
     pub name: String,
     /// Its total; it never falls.
     pub tally: Tally,
+    /// What its members share, while it has any.
+    pub identity: Option<Identity>,
 }
 
 /// A process that lives, and its total since zc first saw it run.
@@ -22,6 +24,8 @@ pub struct Process {
     pub key: ProcessKey,
     /// Its comm.
     pub name: String,
+    /// Its group's name.
+    pub group: String,
     /// Its threads that have run since the daemon started.
     pub threads: u32,
     /// Its total.
@@ -31,7 +35,7 @@ pub struct Process {
 /// All that the views show.
 #[derive(Clone, Debug, Default)]
 pub struct Snapshot {
-    /// Every group ever seen.
+    /// Every group that has traffic and has not expired.
     pub groups: Vec<Group>,
     /// How many processes live and have run.
     pub processes: usize,
@@ -41,6 +45,8 @@ pub struct Snapshot {
     pub thread_capacity: u32,
     /// How often something was booked to `other` for want of a group.
     pub group_overflow: u64,
+    /// How many groups have expired.
+    pub group_expired: u64,
     /// What was missed since the daemon started, by reason.
     pub lost: Vec<(&'static str, u64)>,
     /// What the probes see.

@@ -48,6 +48,30 @@ impl Sparse {
         tally
     }
 
+    /// One of such counters, by position, in any order. What is beyond a tally is left out.
+    #[must_use]
+    pub fn from_entries(entries: impl IntoIterator<Item = (u16, u64)>) -> Self {
+        let mut tally = Tally::default();
+        let words = tally.words_mut();
+        for (position, value) in entries {
+            if let Some(word) = words.get_mut(usize::from(position)) {
+                *word = word.wrapping_add(value);
+            }
+        }
+        Self::of(&tally)
+    }
+
+    /// The counters that are not zero, by position.
+    pub fn entries(&self) -> impl ExactSizeIterator<Item = (u16, u64)> {
+        self.0.iter().map(|entry| (entry.position, entry.value()))
+    }
+
+    /// Bytes that it takes, besides its own few.
+    #[must_use]
+    pub fn heap(&self) -> usize {
+        self.0.capacity() * Self::ENTRY
+    }
+
     /// Whether every counter is zero.
     #[must_use]
     pub fn is_zero(&self) -> bool {
@@ -152,6 +176,7 @@ mod tests {
         fn it_does_as_the_whole_one(one in tallies(), other in tallies()) {
             let mut seen = Sparse::of(&one);
             prop_assert_eq!(seen.whole(), one.clone());
+            prop_assert_eq!(&Sparse::from_entries(seen.entries()), &seen);
             let mut delta = Sparse::of(&other);
             seen.advance(&other, &mut delta);
             prop_assert_eq!(delta.whole(), other.since(&one));

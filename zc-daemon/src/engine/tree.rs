@@ -6,7 +6,7 @@ use std::collections::{BTreeSet, HashMap, HashSet};
 use zc_common::{counter::Tally, slot::ProcessKey};
 
 use super::{
-    group,
+    identity,
     ledger::Seen,
     reason::{self, Reason},
     sparse::Sparse,
@@ -21,6 +21,8 @@ pub enum Root {
     Family(BTreeSet<u32>),
     /// The children of the process of this id, without itself.
     ChildrenOf(u32),
+    /// All but the process of this id.
+    AllBut(u32),
     /// All processes that were in cgroups of these ids when they started a program, and
     /// those of these process ids.
     Cgroups(BTreeSet<u64>, BTreeSet<u32>),
@@ -45,6 +47,8 @@ pub struct Tree {
     /// Why they copied.
     past_reasons: Vec<Reason>,
     names: BTreeSet<String>,
+    /// What each was called last, by id.
+    name_of: HashMap<u32, String>,
     count: usize,
 }
 
@@ -68,7 +72,7 @@ impl Tree {
         let awaited = match &root {
             Root::Process(pid) => [*pid].into(),
             Root::Family(pids) => pids.clone(),
-            Root::ChildrenOf(_) | Root::Cgroups(..) => BTreeSet::new(),
+            Root::ChildrenOf(_) | Root::AllBut(_) | Root::Cgroups(..) => BTreeSet::new(),
         };
         Self {
             root,
@@ -79,6 +83,7 @@ impl Tree {
             past: Tally::default(),
             past_reasons: Vec::new(),
             names: BTreeSet::new(),
+            name_of: HashMap::new(),
             count: 0,
         }
     }
@@ -103,7 +108,9 @@ impl Tree {
             ended.remove(&process.key);
             member.now.clone_from(process.tally);
             member.lives = process.lives;
-            self.names.insert(group::text(process.comm));
+            let name = identity::text(process.comm);
+            self.names.insert(name.clone().into_owned());
+            self.name_of.insert(process.key.tgid, name.into_owned());
         }
         for key in ended {
             if let Some(member) = self.members.remove(&key) {
@@ -141,11 +148,18 @@ impl Tree {
         match &self.root {
             Root::Process(_) => awaited(),
             Root::Family(_) => awaited() || child(),
+            Root::AllBut(pid) => key.tgid != *pid,
             Root::ChildrenOf(pid) => parent.tgid == *pid || child(),
             Root::Cgroups(ids, pids) => {
                 ids.contains(&process.cgroup) || pids.contains(&key.tgid) || child()
             }
         }
+    }
+
+    /// Whether a process was seen to belong to it in the last pass.
+    #[must_use]
+    pub fn contains(&self, process: &ProcessKey) -> bool {
+        self.members.contains_key(process)
     }
 
     /// What a new member did before does not count if it was seen outside.
@@ -211,6 +225,12 @@ impl Tree {
         &self.names
     }
 
+    /// What the process of this id was called when it was last seen.
+    #[must_use]
+    pub fn name_of(&self, pid: u32) -> Option<&str> {
+        self.name_of.get(&pid).map(String::as_str)
+    }
+
     /// Their process ids: of those that have ended, too.
     pub fn pids(&self) -> impl Iterator<Item = u32> {
         self.members.keys().chain(&self.ended).map(|key| key.tgid)
@@ -237,6 +257,7 @@ mod tests {
             parent: key(*parent),
             cgroup: *cgroup,
             comm: b"dd\0\0\0\0\0\0\0\0\0\0\0\0\0\0",
+            group: "dd",
             lives: true,
             tally,
         });
@@ -282,6 +303,7 @@ mod tests {
             parent: key(3),
             cgroup: 0,
             comm: &[0; 16],
+            group: "dd",
             lives: true,
             tally,
         };

@@ -16,9 +16,17 @@ pub(super) struct Mapping {
     pub(super) path: Option<String>,
 }
 
+impl Mapping {
+    /// Where an address that it holds lies in its file.
+    pub(super) fn place(&self, address: u64) -> Option<u64> {
+        address.checked_sub(self.range.start)?.checked_add(self.offset)
+    }
+}
+
 /// The mappings of a list that can be run.
 pub(super) fn executable(list: &str) -> impl Iterator<Item = Mapping> {
-    list.lines().filter_map(parse)
+    // Not by `lines`, which takes a carriage return off a name's end.
+    list.split('\n').filter_map(parse)
 }
 
 fn parse(line: &str) -> Option<Mapping> {
@@ -51,6 +59,15 @@ mod tests {
 7ffd00000000-7ffd00002000 r-xp 00000000 00:00 0                          [vdso]
 nonsense
 ";
+
+    #[test]
+    fn a_name_is_whole_and_a_place_beyond_all_is_none() {
+        let line = "1000-2000 r-xp fffffffffffff800 fd:01 7 /a\r\n";
+        let found: Vec<_> = executable(line).collect();
+        assert_eq!(found[0].path.as_deref(), Some("/a\r"));
+        assert_eq!(found[0].place(0x1010), Some(0xffff_ffff_ffff_f810));
+        assert_eq!((found[0].place(0x1fff), found[0].place(0)), (None, None));
+    }
 
     #[test]
     fn what_can_be_run_is_listed() {

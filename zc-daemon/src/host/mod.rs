@@ -1,10 +1,15 @@
 //! The edge to the host: the only reader of `/proc` and `/sys`.
 //!
-//! [`cgroup`] says who is in one, [`program`] what a process runs, [`mod@symbols`] what an
+//! [`cgroup`] says who is in one, [`names`] how users and pods are called, [`program`] what a process runs, [`mod@symbols`] what an
 //! address is called.
 
 pub mod cgroup;
+#[cfg(any(test, feature = "fuzz"))]
+pub(crate) mod fuzz;
 mod maps;
+pub mod names;
+mod perf_map;
+mod proc;
 pub mod program;
 pub mod symbols;
 
@@ -34,9 +39,7 @@ pub fn pid_max() -> Result<u32> {
 pub fn threads() -> Result<u32> {
     let path = "/proc/loadavg";
     let text = read(path)?;
-    text.split(['/', ' '])
-        .nth(4)
-        .and_then(|field| field.parse().ok())
+    proc::threads(&text)
         .with_context(|| format!("{path} does not say how many threads there are: {text:?}"))
 }
 
@@ -46,12 +49,27 @@ pub fn kernel_release() -> String {
     rustix::system::uname().release().to_string_lossy().into_owned()
 }
 
+/// Which boot of the machine this is.
+///
+/// # Errors
+///
+/// If `/proc` is not mounted.
+pub fn boot_id() -> Result<String> {
+    read("/proc/sys/kernel/random/boot_id").map(|id| id.trim().to_owned())
+}
+
 /// The kernel's lockdown mode, if it has that feature and lets it be read.
 #[must_use]
 pub fn lockdown() -> Option<String> {
     let text = fs::read_to_string("/sys/kernel/security/lockdown").ok()?;
-    let (_, rest) = text.split_once('[')?;
-    rest.split_once(']').map(|(mode, _)| mode.to_owned())
+    proc::lockdown(&text).map(str::to_owned)
+}
+
+/// Whether the kernel times programs all the time, as the administrator wants it
+/// (`kernel.bpf_stats_enabled`).
+#[must_use]
+pub fn times_programs() -> bool {
+    number("/proc/sys/kernel/bpf_stats_enabled").is_ok_and(|number| number != 0)
 }
 
 /// The threads of a process; none if there is no such process.
@@ -76,12 +94,8 @@ pub fn threads_of(pid: u32) -> Result<BTreeSet<u32>> {
 /// The process that a thread belongs to, and its name; none once it has ended.
 #[must_use]
 pub fn process_of(pid: u32) -> Option<(u32, String)> {
-    let status = fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
-    let field =
-        |name: &str| status.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(":\t"));
-    let ended = field("State")?.starts_with(['Z', 'X']);
-    let process = (field("Tgid")?.parse().ok()?, field("Name")?.to_owned());
-    (!ended).then_some(process)
+    let status = lossy(&format!("/proc/{pid}/status"))?;
+    proc::process(&status).map(|(process, name)| (process, name.to_owned()))
 }
 
 /// Bytes that a process had disks transfer so far: read, and written or to be written, as the
@@ -93,11 +107,8 @@ pub fn process_of(pid: u32) -> Option<(u32, String)> {
 pub fn storage_bytes(pid: u32) -> Result<u64> {
     let path = format!("/proc/{pid}/io");
     let text = read(&path)?;
-    let field = |name: &str| -> Option<u64> {
-        text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(": "))?.parse().ok()
-    };
-    let sum = field("read_bytes").zip(field("write_bytes")).map(|(read, written)| read + written);
-    sum.with_context(|| format!("{path} does not say what was read and written"))
+    proc::storage_bytes(&text)
+        .with_context(|| format!("{path} does not say what was read and written"))
 }
 
 /// Whether a process has left its CPU, so that what is counted of it stands still. A kernel
@@ -137,11 +148,9 @@ pub fn living_descendants_of(pid: u32) -> usize {
     family.filter(|member| *member != pid && process_of(*member).is_some()).count()
 }
 
-/// The fourth field of `/proc/PID/stat`, counted from behind the name.
+/// Who made a process.
 fn parent_of(pid: u32) -> Option<u32> {
-    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
-    let (_, rest) = stat.rsplit_once(") ")?;
-    rest.split(' ').nth(1)?.parse().ok()
+    proc::parent(&lossy(&format!("/proc/{pid}/stat"))?)
 }
 
 /// Fails in a pid namespace of its own, where ids are not those that the kernel's programs
@@ -174,12 +183,7 @@ pub fn symbols(wanted: &[&str]) -> Result<HashMap<String, u64>> {
     let mut found = HashMap::new();
     for line in BufReader::new(file).lines() {
         let line = line.with_context(|| format!("cannot read {path}"))?;
-        // Address, type and name; a module's have a fourth.
-        let words: Vec<_> = line.split_whitespace().collect();
-        let [address, "t" | "T", name] = words[..] else { continue };
-        if wanted.contains(&name) {
-            let address = u64::from_str_radix(address, 16);
-            let address = address.with_context(|| format!("{path} holds {line:?}"))?;
+        if let Some((name, address)) = proc::function(&line)?.filter(|(n, _)| wanted.contains(n)) {
             found.insert(name.to_owned(), address);
         }
     }
@@ -197,8 +201,32 @@ fn number(path: &str) -> Result<u32> {
     text.trim().parse().with_context(|| format!("{path} holds no number: {text:?}"))
 }
 
+/// A file in which names stand that a process has chosen: they need not be UTF-8.
+fn lossy(path: &str) -> Option<String> {
+    fs::read(path).ok().map(|bytes| String::from_utf8_lossy(&bytes).into_owned())
+}
+
 fn read(path: impl AsRef<Path>) -> Result<String> {
     let path = path.as_ref();
     fs::read_to_string(path)
         .with_context(|| format!("cannot read {}; zc needs /proc to be mounted", path.display()))
+}
+
+#[cfg(test)]
+mod tests {
+    use rustix::thread::{gettid, set_name};
+
+    use super::*;
+
+    #[test]
+    fn a_name_that_is_no_text_hides_nobody() {
+        let told = std::thread::spawn(|| {
+            set_name(c"\xff) R 1 (\n").unwrap();
+            let thread = gettid().as_raw_pid().cast_unsigned();
+            (process_of(thread), parent_of(thread))
+        });
+        let (process, parent) = told.join().unwrap();
+        assert_eq!(process, Some((std::process::id(), "\u{fffd}) R 1 (\\n".to_owned())));
+        assert_eq!(parent, Some(std::os::unix::process::parent_id()));
+    }
 }

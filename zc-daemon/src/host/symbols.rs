@@ -5,8 +5,9 @@
 //! namespace.
 
 use std::{
+    cell::RefCell,
     collections::{HashMap, hash_map::Entry},
-    fs::{self, File},
+    fs::File,
     os::fd::AsRawFd as _,
     path::PathBuf,
     rc::Rc,
@@ -20,7 +21,10 @@ use blazesym::{
     },
 };
 
-use super::maps::{self, Mapping};
+use super::{
+    maps::{self, Mapping},
+    perf_map::PerfMap,
+};
 
 /// What an address is.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -39,6 +43,7 @@ pub struct Symbols {
     symbolizer: Symbolizer,
     processes: HashMap<u32, Remembered>,
     files: HashMap<(String, u64), Option<Rc<File>>>,
+    perf_maps: RefCell<HashMap<u32, PerfMap>>,
 }
 
 /// What a process was seen to map.
@@ -57,7 +62,7 @@ impl Symbols {
     /// Remembers what a process maps now, besides what it mapped before: an exec and
     /// `dlclose(3)` forget nothing. Of one that has ended nothing is new.
     pub fn remember(&mut self, pid: u32) {
-        let Ok(text) = fs::read_to_string(format!("/proc/{pid}/maps")) else { return };
+        let Some(text) = super::lossy(&format!("/proc/{pid}/maps")) else { return };
         let known = self.processes.entry(pid).or_default();
         if text == known.last {
             return;
@@ -100,20 +105,32 @@ impl Symbols {
             held.iter().filter(|(mapping, _)| mapping.range.contains(&address)).collect();
         // Two files at one place, one after the other: which of them ran is not known.
         let [(mapping, file)] = found[..] else {
-            return Symbol { offset: address, ..Symbol::default() };
+            let function = if found.is_empty() { self.compiled(pid, address) } else { None };
+            return Symbol { function, module: None, offset: address };
         };
         let Some(module) = &mapping.path else {
             // Made at run time: a compiler that writes /tmp/perf-PID.map tells its name.
             let process = Process { map_files: false, ..Process::new(Pid::from(pid)) };
             let function = self.name(&Source::Process(process), Input::AbsAddr(address));
+            // Of a process that has ended, its file is all that is left.
+            let function = function.or_else(|| self.compiled(pid, address));
             return Symbol { function, module: None, offset: address };
         };
-        let offset = address - mapping.range.start + mapping.offset;
+        let Some(offset) = mapping.place(address) else {
+            return Symbol { offset: address, ..Symbol::default() };
+        };
         let function = file.as_ref().and_then(|file| {
             let elf = Elf::new(PathBuf::from(format!("/proc/self/fd/{}", file.as_raw_fd())));
             self.name(&Source::Elf(elf), Input::FileOffset(offset))
         });
         Symbol { function, module: Some(module.clone()), offset }
+    }
+
+    /// The name that the file of a process' compiler tells.
+    fn compiled(&self, pid: u32, address: u64) -> Option<String> {
+        let mut maps = self.perf_maps.borrow_mut();
+        let map = maps.entry(pid).or_insert_with(|| PerfMap::of(pid));
+        map.name(address).map(str::to_owned)
     }
 
     /// The name of a function; none where there is nothing that tells.
@@ -126,8 +143,9 @@ impl Symbols {
 
 /// The addresses of the calls: all but the innermost are where a call returns to, which may
 /// be the start of what comes next.
-fn calls(addresses: &[u64]) -> impl Iterator<Item = u64> {
-    let back = |(position, address): (usize, &u64)| address - u64::from(position != 0);
+pub(super) fn calls(addresses: &[u64]) -> impl Iterator<Item = u64> {
+    let back =
+        |(position, address): (usize, &u64)| address.saturating_sub(u64::from(position != 0));
     addresses.iter().enumerate().map(back)
 }
 

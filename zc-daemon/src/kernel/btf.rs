@@ -38,6 +38,9 @@ mod kind {
 const MAGIC: u16 = 0xeb9f;
 const RECORD: usize = 12;
 
+/// Members that are looked at for one: the largest structures have some hundred.
+const MOST_MEMBERS: u32 = 1 << 16;
+
 /// A parsed BTF blob.
 pub struct Btf {
     data: Vec<u8>,
@@ -127,10 +130,17 @@ impl Btf {
     #[must_use]
     pub fn offset(&self, structure: &str, member: &str) -> Option<u32> {
         let id = *self.structures.get(structure)?;
-        self.find(id, member, 0, 0).map(|bits| bits / 8)
+        self.find(id, member, (0, 0), &mut { MOST_MEMBERS }).map(|bits| bits / 8)
     }
 
-    fn find(&self, id: u32, member: &str, base: u32, depth: u32) -> Option<u32> {
+    /// The offset in bits of a member of what lies at an offset, so deep.
+    fn find(
+        &self,
+        id: u32,
+        member: &str,
+        (base, depth): (u32, u32),
+        left: &mut u32,
+    ) -> Option<u32> {
         const DEEPEST: u32 = 16;
         let at = self.strip(id)?;
         let (kind, count) = split(word(&self.data, at + 4)?);
@@ -139,14 +149,15 @@ impl Btf {
         }
         let bitfields = word(&self.data, at + 4)? >> 31 != 0;
         (0..count).find_map(|position| {
+            *left = left.checked_sub(1)?;
             let row = at + RECORD + 12 * position;
             let raw = word(&self.data, row + 8)?;
-            let offset = base + if bitfields { raw & 0x00ff_ffff } else { raw };
+            let offset = base.checked_add(if bitfields { raw & 0x00ff_ffff } else { raw })?;
             let name = self.name(row);
             if name == member {
                 Some(offset)
             } else if name.is_empty() {
-                self.find(word(&self.data, row + 4)?, member, offset, depth + 1)
+                self.find(word(&self.data, row + 4)?, member, (offset, depth + 1), left)
             } else {
                 None
             }
@@ -318,6 +329,22 @@ mod tests {
         let types = [1, record(kind::TYPEDEF, 0), 1];
         let btf = Btf::parse(blob(&types, b"\0btf_trace_x\0")).unwrap();
         assert_eq!(btf.tracepoint("x"), None);
+    }
+
+    #[test]
+    fn an_offset_beyond_all_is_none_and_a_union_of_itself_ends() {
+        // struct s { struct { int a; }; }, each at the last bit there is; then struct s whose
+        // members are all itself.
+        let beyond = [
+            [1, record(kind::STRUCT, 1), 4, 0, 2, u32::MAX],
+            [0, record(kind::STRUCT, 1), 4, 3, 1, u32::MAX],
+        ];
+        let btf = Btf::parse(blob(beyond.as_flattened(), b"\0s\0a\0")).unwrap();
+        assert_eq!(btf.offset("s", "a"), None);
+        let mut itself = vec![1, record(kind::STRUCT, 40), 4];
+        itself.extend([0, 1, 0].repeat(40));
+        let btf = Btf::parse(blob(&itself, b"\0s\0a\0")).unwrap();
+        assert_eq!(btf.offset("s", "a"), None);
     }
 
     proptest::proptest! {

@@ -19,3 +19,28 @@ pub fn require() -> Result<()> {
          with sudo"
     )
 }
+
+/// What zc can do without, and what for: docs/privileges.md shows it.
+const OPTIONAL: &[(CapabilitySet, &str)] = &[
+    (
+        CapabilitySet::SYS_ADMIN,
+        "CAP_SYS_ADMIN is not there: what zc itself takes is unknown, and a --budget cannot be \
+         kept, unless the sysctl kernel.bpf_stats_enabled is 1",
+    ),
+    (
+        CapabilitySet::DAC_READ_SEARCH,
+        "CAP_DAC_READ_SEARCH is not there: pods have no names where only root may read the \
+         folder of their logs",
+    ),
+];
+
+/// A sentence for each capability that is not there and that zc could use.
+///
+/// # Errors
+///
+/// If the kernel does not tell.
+pub fn missing() -> Result<Vec<&'static str>> {
+    let held = capabilities(None)?.effective;
+    let missing = OPTIONAL.iter().filter(|(capability, _)| !held.contains(*capability));
+    Ok(missing.map(|(_, sentence)| *sentence).collect())
+}

@@ -27,7 +27,7 @@ pub(super) const fn returns(
         at_least,
         at_most: ANY,
         needs: None,
-        with: None,
+        with: &[],
         by_kprobe: true,
     }
 }
@@ -90,7 +90,7 @@ const fn enters(program: &'static str, function: &'static str) -> Hook {
         at_least: 0,
         at_most: ANY,
         needs: None,
-        with: None,
+        with: &[],
         by_kprobe: true,
     }
 }
@@ -101,7 +101,7 @@ const fn with_entry(
     arguments: &'static [(usize, &'static str)],
     entry: &'static Hook,
 ) -> Hook {
-    Hook { at_least: 3, with: Some(entry), ..returns(function, arguments) }
+    Hook { at_least: 3, with: std::slice::from_ref(entry), ..returns(function, arguments) }
 }
 
 static ENTRY_OF_DAX: Hook = enters("dax_iomap_rw_entry", "dax_iomap_rw");
@@ -177,7 +177,7 @@ pub(super) static COPYING: &[Probe] = &[
                 at_least: 3,
                 at_most: ANY,
                 needs: None,
-                with: None,
+                with: &[],
                 by_kprobe: true,
             },
         ],
@@ -402,7 +402,7 @@ pub(super) static COPYING: &[Probe] = &[
                 at_least: 1,
                 at_most: ANY,
                 needs: None,
-                with: None,
+                with: &[],
                 by_kprobe: true,
             },
         ],
@@ -420,7 +420,7 @@ pub(super) static COPYING: &[Probe] = &[
                 at_least: 1,
                 at_most: ANY,
                 needs: None,
-                with: None,
+                with: &[],
                 by_kprobe: true,
             },
         ],

@@ -3,7 +3,7 @@
 //! A new probe is a new file in `zc-ebpf/src/probes` and a new row here. Hooks
 //! stand best first; the first that attaches is used.
 
-use zc_common::flow::Route;
+use zc_common::{flow::Route, hooked_calls};
 
 use super::btf::Btf;
 use super::copying::{COPYING, returns};
@@ -46,7 +46,7 @@ impl Probe {
     /// Probes without which it sees too much, or what it should not: those whose bytes it
     /// takes off its own, and for copies, what tells where a system call ends.
     pub fn needs(&self) -> impl Iterator<Item = &'static str> {
-        let calls: &[_] = if self.sees_copies() { &[CALLS] } else { &[] };
+        let calls: &[_] = if self.sees_copies() { &[TRANSFERS] } else { &[] };
         self.less.iter().chain(calls).copied()
     }
 
@@ -63,11 +63,14 @@ impl Probe {
     }
 }
 
+/// The probe that every system call pays for.
+pub const EACH_CALL: &str = "syscalls";
+
 /// The probe of system calls that move bytes.
-const CALLS: &str = "transfers";
+const TRANSFERS: &str = "transfers";
 
 /// Probes that count nothing themselves: without them what others count would be wrong.
-const HELPERS: [&str; 3] = ["rename", "socket_owner", "ring_worker"];
+const HELPERS: [&str; 5] = ["rename", "fork", "cgroups", "socket_owner", "ring_worker"];
 
 /// A program and where it is attached.
 #[derive(Debug, PartialEq, Eq)]
@@ -85,8 +88,8 @@ pub struct Hook {
     pub at_most: usize,
     /// What tells a kernel on which the hook sees all it should.
     pub needs: Option<Need>,
-    /// A second program that is attached with it, or the hook will not do.
-    pub with: Option<&'static Hook>,
+    /// Further programs that are attached with it, before it, or the hook will not do.
+    pub with: &'static [Hook],
     /// Whether a function can be hooked by kprobes as well; the programs have the name of
     /// this one, with `_kprobe` and, on its return, `_kretprobe` after it.
     pub by_kprobe: bool,
@@ -166,13 +169,50 @@ const fn tracepoint(
         at_least,
         at_most: ANY,
         needs: None,
-        with: None,
+        with: &[],
         by_kprobe: false,
     }
 }
 
 const SCHED_SWITCH: Hook =
     tracepoint("sched_switch", "sched_switch", &[(1, "task_struct"), (2, "task_struct")], 3);
+
+/// Of version 1 alone: in version 2 a cgroup keeps its name.
+const CGROUP_RENAME: Hook = tracepoint("cgroup_rename", "cgroup_rename", &[(0, "cgroup")], 2);
+
+macro_rules! returns_of_calls {
+    ($($program:ident: $name:literal, $function:literal;)+) => {
+        /// Every call that is hooked by itself.
+        static BY_CALL: &[Hook] = &[$(Hook {
+            program: stringify!($program),
+            at_most: 1,
+            by_kprobe: false,
+            ..returns($function, &[(0, "pt_regs")])
+        },)+];
+    };
+}
+
+hooked_calls!(returns_of_calls);
+
+/// Whether a program is on the return of a system call.
+pub(super) fn is_call(program: &str) -> bool {
+    BY_CALL.iter().any(|hook| hook.program == program)
+}
+
+/// All of them at once.
+const CALL_BY_CALL: Hook = match BY_CALL {
+    [first, rest @ ..] => Hook {
+        program: first.program,
+        place: first.place,
+        arguments: first.arguments,
+        at_least: first.at_least,
+        at_most: first.at_most,
+        needs: first.needs,
+        with: rest,
+        by_kprobe: first.by_kprobe,
+    },
+    [] => SYS_EXIT,
+};
 
 const SYS_EXIT: Hook = tracepoint("sys_exit", "sys_exit", &[(0, "pt_regs")], 2);
 
@@ -222,6 +262,35 @@ static COUNTING: &[Probe] = &[
         hooks: &[SCHED_SWITCH],
     },
     Probe {
+        name: "fork",
+        measures: "whose child each process is, so that it is known though either ends at once",
+        blind_to: "who made what ran before zc; its parent is then who took it in",
+        essential: false,
+        routes: &[],
+        may_be_missing: false,
+        less: &[],
+        hooks: &[tracepoint(
+            "sched_process_fork",
+            "sched_process_fork",
+            &[(0, "task_struct"), (1, "task_struct")],
+            2,
+        )],
+    },
+    Probe {
+        name: "cgroups",
+        measures: "paths of cgroups as they are made and renamed, so that processes are grouped \
+                   by them though they are removed at once",
+        blind_to: "cgroups before zc, which are looked up",
+        essential: false,
+        routes: &[],
+        may_be_missing: false,
+        less: &[],
+        hooks: &[Hook {
+            with: &[CGROUP_RENAME],
+            ..tracepoint("cgroup_mkdir", "cgroup_mkdir", &[(0, "cgroup")], 2)
+        }],
+    },
+    Probe {
         name: "page_faults",
         measures: "page faults of every thread, minor and major, equal to /proc/PID/stat as of \
                    the thread's last context switch",
@@ -250,7 +319,7 @@ static COUNTING: &[Probe] = &[
         }],
     },
     Probe {
-        name: "syscalls",
+        name: EACH_CALL,
         measures: "system calls that returned, by class; two mode switches each",
         blind_to: "calls that never return (exit, a call still waiting); what a 32-bit program \
                    calls, beyond that it does (counted as lost); before 5.11 whose calls they \
@@ -262,17 +331,17 @@ static COUNTING: &[Probe] = &[
         hooks: &[SYS_EXIT],
     },
     Probe {
-        name: CALLS,
+        name: TRANSFERS,
         measures: "bytes that system calls moved, by route and endpoint; the copies inferred from \
                    them",
         blind_to: "Linux AIO (io_submit), System V and POSIX message queues, ptrace, /proc/PID/mem; \
-                   whether the kernel really copied (DAX, kernel TLS); that a seccomp filter or \
-                   tracer made a result up",
+                   whether the kernel really copied (DAX, kernel TLS); by sys_exit, that a seccomp \
+                   filter or tracer made a result up; by the calls themselves, 32-bit calls",
         essential: false,
         routes: &[],
         may_be_missing: false,
         less: &[],
-        hooks: &[SYS_EXIT],
+        hooks: &[CALL_BY_CALL, SYS_EXIT],
     },
     Probe {
         name: "io_uring",
@@ -299,6 +368,7 @@ mod tests {
         super::{
             breakpoints,
             ladder::{By, Ladder, Rung},
+            relays,
         },
         *,
     };
@@ -345,8 +415,9 @@ mod tests {
             object.programs.keys().map(|name| Cow::from(name.as_str())).collect();
         let named = probes().flat_map(|probe| probe.ladder(Ladder::Best)).flat_map(Rung::programs);
         let mut named: BTreeSet<_> = named.map(|program| program.name).collect();
-        // What an audit alone loads is in no row: it counts for nothing else.
+        // What an audit or an advice alone loads is in no row: it counts for nothing else.
         assert!(named.insert(breakpoints::PROGRAM.into()));
+        assert!(named.insert(relays::PROGRAM.into()));
         assert_eq!(built, named);
     }
 }

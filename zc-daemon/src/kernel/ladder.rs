@@ -64,34 +64,14 @@ impl Rung {
         Self { hook, by: By::Type }
     }
 
-    /// Whether its place has the signature that its programs are for.
+    /// Whether its places have the signatures that its programs are for.
     ///
     /// # Errors
     ///
     /// A sentence that says what is wrong.
     pub fn fits(self, types: &Btf) -> Result<(), String> {
-        let hook = self.hook;
-        let name = hook.place.name();
-        let (arguments, what) = match hook.place {
-            Place::Tracepoint(name) => (types.tracepoint(name), "tracepoint"),
-            Place::Entry(name) | Place::Return(name) => (types.function(name), "function"),
-        };
-        let arguments = arguments.ok_or_else(|| format!("this kernel has no {what} {name}"))?;
-        let fits = (hook.at_least..=hook.at_most).contains(&arguments.len())
-            && hook
-                .arguments
-                .iter()
-                .all(|(position, structure)| arguments.get(*position) == Some(&Some(*structure)));
-        if !fits {
-            return Err(format!("the {what} has other arguments on this kernel"));
-        }
-        match hook.needs.filter(|needed| !needed.is_met(types)) {
-            Some(needed) => {
-                let name = needed.name();
-                Err(format!("it would not see all it should, as on kernels with {name}"))
-            }
-            None => Ok(()),
-        }
+        let with = if self.by == By::Type { self.hook.with } else { &[] };
+        with.iter().chain([self.hook]).try_for_each(|hook| hook.fits(types))
     }
 
     /// Its programs, in the order they are attached.
@@ -104,7 +84,7 @@ impl Rung {
             // What a hook needs beside its own program comes first.
             (By::Type, _) => hook
                 .with
-                .into_iter()
+                .iter()
                 .chain([hook])
                 .map(|hook| Program { name: hook.program.into(), place: hook.place, by })
                 .collect(),
@@ -112,6 +92,33 @@ impl Rung {
                 vec![kprobe(Place::Entry(name), "_kprobe"), kprobe(hook.place, "_kretprobe")]
             }
             (By::Kprobe, place) => vec![kprobe(place, "_kprobe")],
+        }
+    }
+}
+
+impl Hook {
+    /// Whether its place has the signature that its program is for.
+    fn fits(&self, types: &Btf) -> Result<(), String> {
+        let name = self.place.name();
+        let (arguments, what) = match self.place {
+            Place::Tracepoint(name) => (types.tracepoint(name), "tracepoint"),
+            Place::Entry(name) | Place::Return(name) => (types.function(name), "function"),
+        };
+        let arguments = arguments.ok_or_else(|| format!("this kernel has no {what} {name}"))?;
+        let fits = (self.at_least..=self.at_most).contains(&arguments.len())
+            && self
+                .arguments
+                .iter()
+                .all(|(position, structure)| arguments.get(*position) == Some(&Some(*structure)));
+        if !fits {
+            return Err(format!("the {what} has other arguments on this kernel"));
+        }
+        match self.needs.filter(|needed| !needed.is_met(types)) {
+            Some(needed) => {
+                let name = needed.name();
+                Err(format!("it would not see all it should, as on kernels with {name}"))
+            }
+            None => Ok(()),
         }
     }
 }
@@ -125,6 +132,10 @@ impl fmt::Display for Rung {
             (By::Kprobe, Place::Return(_)) => "kretprobe",
             (By::Kprobe, Place::Tracepoint(_) | Place::Entry(_)) => "kprobe",
         };
-        write!(f, "{kind}/{}", self.hook.place.name())
+        write!(f, "{kind}/{}", self.hook.place.name())?;
+        match self.hook.with {
+            [] | [_] => Ok(()),
+            more => write!(f, " and {} more", more.len()),
+        }
     }
 }

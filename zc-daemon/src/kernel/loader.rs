@@ -14,27 +14,32 @@ use aya::{
 };
 use aya_log::EbpfLogger;
 use zc_common::{
-    settings::KEEP_SITES,
+    settings::{KEEP_ARGV, KEEP_CGROUPS, KEEP_SITES, SAMPLE_COPIES, SAMPLE_MASK, SETTLE_EACH},
     slot::{Care, Look, Lost, Slot},
 };
 
 use super::{
+    arguments::{ARGV, Arguments},
     btf::Btf,
-    hooks::{FAULTS, Place, Probe, probes},
+    cgroups::{CGROUPS, Cgroups},
+    handed::{HANDED, Requests},
+    hooks::{EACH_CALL, FAULTS, Place, Probe, is_call, probes},
+    immediates,
     ladder::{By, Ladder, Program, Rung},
-    misses::{self, Cpus, Info},
-    object,
+    misses::{self, Cpus, Info, Links},
+    object, relays,
     settings::Settings,
     sites,
-    sizes::Sizes,
-    slots::Slots,
+    sizes::{Kept, Sample, Sizes},
+    slots::{Slots, TAKEN},
 };
 
 /// The programs' log, passed on to ours.
 type Log = EbpfLogger<&'static dyn log::Log>;
 
-/// A program that reads kernel memory where it may: refused if it must not.
-const READER: &str = "sys_exit";
+/// The probe whose programs read kernel memory where they may, each of its hooks': refused
+/// if they must not.
+const READER: &str = "transfers";
 
 /// Why a program on a function is of no use where it may read nothing of the kernel's and
 /// there is no helper to tell the registers of the running thread (before 5.15).
@@ -59,6 +64,8 @@ pub struct Attachment {
     pub hook: Option<Rung>,
     /// Hooks that were tried first, and why they would not do.
     pub refused: Vec<(Rung, String)>,
+    /// Whether it was asked for; what was not may be up all the same.
+    pub wanted: bool,
 }
 
 /// What is to be attached.
@@ -77,9 +84,15 @@ impl Choice {
 }
 
 /// Why a probe is not attached that was not asked for.
-const UNWANTED: &str = "it was not asked for";
+const UNWANTED: &str = "it was not asked for (--mode-switches)";
 
 impl Attachment {
+    /// Whether it is not attached as nobody asked for it.
+    #[must_use]
+    pub fn is_unwanted(&self) -> bool {
+        !self.wanted && self.hook.is_none()
+    }
+
     /// Whether the probe is not attached as this kernel has nothing of the kind.
     #[must_use]
     pub fn is_missing(&self) -> bool {
@@ -102,6 +115,7 @@ pub struct Kernel {
     log: Log,
     /// The slots.
     pub slots: Slots,
+    requests: Requests,
     cpus: Cpus,
     /// What programs that are detached missed, as [`SKIPPED`].
     skipped: [u64; SKIPPED.len()],
@@ -110,6 +124,10 @@ pub struct Kernel {
     /// Whether programs may read kernel memory; if not, every descriptor's
     /// endpoint is unknown.
     pub reads_kernel: bool,
+    /// Links of kprobes, once [`Kernel::open_links`] was called.
+    links: Links,
+    /// Who was charged, until somebody takes it.
+    identity: Option<(Cgroups, Arguments)>,
 }
 
 impl Kernel {
@@ -120,14 +138,17 @@ impl Kernel {
     /// If the kernel has no BTF, refuses the maps, or refuses an essential probe.
     pub fn attach(sizes: Sizes, choice: Choice) -> Result<Self> {
         let own = Btf::from_running_kernel()?;
-        let settings = Settings::for_kernel(&own)?;
+        let mut settings = Settings::for_kernel(&own)?;
+        if let Some(hierarchy) = sizes.identity.hierarchy {
+            settings = settings.with_hierarchy(&own, hierarchy)?;
+        }
         let aya = aya::Btf::from_sys_fs().context("cannot parse the kernel's BTF")?;
         let types = Types { own: &own, aya: &aya };
         let mut loaded = Loaded::new(&settings, sizes, choice, types)?;
-        if loaded.was_refused(READER) {
+        if !loaded.has_reader() {
             let settings = settings.without_kernel_reads();
             let blind = Loaded::new(&settings, sizes, choice, types)?;
-            if !blind.was_refused(READER) {
+            if blind.has_reader() {
                 loaded = Loaded { reads_kernel: false, ..blind };
             }
         }
@@ -142,12 +163,20 @@ impl Kernel {
         self.log.flush();
     }
 
+    /// The cgroups that are made, and the arguments of processes; once.
+    pub fn take_identity(&mut self) -> Option<(Cgroups, Arguments)> {
+        self.identity.take()
+    }
+
     /// Hands every slot in use to `book` and gives back those it returns `true` for.
     ///
     /// # Errors
     ///
     /// If the slots cannot be read.
     pub fn read(&mut self, care: Care, book: impl FnMut(Look<'_>) -> bool) -> Result<()> {
+        if care == Care::Thorough {
+            self.requests.make_room()?;
+        }
         let running = self.cpus.read()?.running;
         self.slots.read(&running, care, book)
     }
@@ -158,7 +187,8 @@ impl Kernel {
     ///
     /// If the kernel does not tell.
     pub fn lost(&self) -> Result<Vec<(&'static str, u64)>> {
-        let own = self.cpus.read()?.lost;
+        let mut own = self.cpus.read()?.lost;
+        own[Lost::RequestRoom.index()] += self.requests.forgotten();
         let mut lost: Vec<_> =
             Lost::ALL.iter().map(|reason| (reason.name(), own[reason.index()])).collect();
         let mut skipped = self.skipped;
@@ -171,11 +201,36 @@ impl Kernel {
         Ok(lost)
     }
 
-    /// Whether any hook is a kprobe.
-    #[must_use]
-    pub fn has_kprobes(&self) -> bool {
+    /// Opens what tells how often kprobes were missed, which takes `CAP_SYS_ADMIN`.
+    ///
+    /// # Errors
+    ///
+    /// If the kernel does not tell of one that it lets be opened.
+    pub fn open_links(&mut self) -> Result<()> {
         let mut rungs = self.attachments.iter().filter_map(|attachment| attachment.hook);
-        rungs.any(|rung| rung.by == By::Kprobe)
+        if rungs.any(|rung| rung.by == By::Kprobe) {
+            let programs = self.infos()?.values().map(|info| info.id).collect();
+            self.links = Links::open(&programs)?;
+        }
+        Ok(())
+    }
+
+    /// Closes the maps that only programs use from here on: they keep them.
+    pub fn close_maps(&mut self) {
+        let names: Vec<_> = self.ebpf.maps().map(|(name, _)| name.to_owned()).collect();
+        for name in names {
+            drop(self.ebpf.take_map(&name));
+        }
+    }
+
+    /// How often the kernel did not come to run a program by its kprobe, by the program's
+    /// number.
+    ///
+    /// # Errors
+    ///
+    /// If it does not tell.
+    pub fn link_misses(&self) -> Result<HashMap<u32, u64>> {
+        self.links.misses()
     }
 
     /// What the kernel says of each program that is attached, by its name.
@@ -218,8 +273,9 @@ impl Kernel {
                 && let Ok(fd) = loaded.fd()
             {
                 // What it missed stays missed.
-                let missed = misses::info(fd.as_fd())?.recursion_misses;
-                self.skipped[kind(&program.name, loaded)] += missed;
+                let info = misses::info(fd.as_fd())?;
+                self.skipped[kind(&program.name, loaded)] += info.recursion_misses;
+                self.links.close(info.id);
             }
             unload(&mut self.ebpf, program)
                 .with_context(|| format!("cannot detach {}", program.name))?;
@@ -243,7 +299,7 @@ const SKIPPED: [&str; 3] = ["recursion", "recursion_copying", "recursion_faults"
 
 /// Which of [`SKIPPED`] a program's runs belong to.
 fn kind(name: &str, program: &programs::Program) -> usize {
-    if matches!(program, programs::Program::BtfTracePoint(_)) {
+    if matches!(program, programs::Program::BtfTracePoint(_)) || is_call(name) {
         0
     } else if name == FAULTS {
         2
@@ -268,16 +324,16 @@ fn unload(ebpf: &mut Ebpf, program: &Program) -> Result<(), ProgramError> {
 }
 
 /// Loads the programs of each hook and attaches none, into maps of the least size, but for
-/// so many call sites: are they to this kernel's verifier's taste?
+/// so many call sites, of which such a sample is kept: are they to this kernel's verifier's taste?
 ///
 /// # Errors
 ///
 /// If this kernel has nothing zc can stand on.
-pub fn load_each(sites: u32) -> Result<Vec<(Rung, Result<(), String>)>> {
+pub fn load_each(sites: u32, sample: Sample) -> Result<Vec<(Rung, Result<(), String>)>> {
     let own = Btf::from_running_kernel()?;
     let settings = Settings::for_kernel(&own)?;
     let aya = aya::Btf::from_sys_fs().context("cannot parse the kernel's BTF")?;
-    let mut loaded = Loaded::maps_only(&settings, Sizes { sites, ..Sizes::LEAST })?;
+    let mut loaded = Loaded::maps_only(&settings, Sizes { sites, sample, ..Sizes::LEAST }, false)?;
     let types = Types { own: &own, aya: &aya };
     let rungs = probes().flat_map(|probe| probe.ladder(Ladder::Best));
     Ok(rungs.map(|rung| (rung, loaded.load_rung(rung, types))).collect())
@@ -290,9 +346,35 @@ pub fn load_each(sites: u32) -> Result<Vec<(Rung, Result<(), String>)>> {
 /// As [`load_each`].
 pub fn load_breakpoint_alone() -> Result<Result<(), String>> {
     let settings = Settings::for_kernel(&Btf::from_running_kernel()?)?;
-    let mut loaded = Loaded::maps_only(&settings, Sizes::LEAST)?;
+    let mut loaded = Loaded::maps_only(&settings, Sizes::LEAST, false)?;
     let program = super::watch::program(&mut loaded.ebpf)?;
     Ok(program.load().map_err(|error| sentence(&error)))
+}
+
+/// The object with one program, attached to a tracepoint, and no other one; its maps are
+/// prepared before.
+///
+/// # Errors
+///
+/// If this kernel does not take it.
+pub(super) fn attach_alone(
+    name: &str,
+    tracepoint: &str,
+    sizes: Sizes,
+    prepare: impl FnOnce(&mut Ebpf) -> Result<()>,
+) -> Result<Ebpf> {
+    let settings = Settings::for_kernel(&Btf::from_running_kernel()?)?;
+    let types = aya::Btf::from_sys_fs().context("cannot parse the kernel's BTF")?;
+    let mut loaded = Loaded::maps_only(&settings, sizes, false)?;
+    prepare(&mut loaded.ebpf)?;
+    let program = loaded.ebpf.program_mut(name);
+    let program = program.with_context(|| format!("the object has no program {name}"))?;
+    let program: &mut BtfTracePoint =
+        program.try_into().with_context(|| format!("{name} is for no tracepoint"))?;
+    if let Err(error) = program.load(tracepoint, &types).and_then(|()| program.attach()) {
+        bail!("this kernel does not take the program {name}: {}", sentence(&error));
+    }
+    Ok(loaded.ebpf)
 }
 
 /// The object with its programs loaded, not yet attached. Those of kprobes are loaded when
@@ -305,51 +387,96 @@ struct Loaded {
     /// Why a hook's programs could not be loaded, by the name of its own; those that could
     /// are absent.
     refusals: HashMap<&'static str, String>,
+    /// The probes of which a hook's programs were loaded by type, and that hook's own.
+    loaded: HashSet<(&'static str, &'static str)>,
 }
 
 impl Loaded {
     fn new(settings: &Settings, sizes: Sizes, choice: Choice, types: Types<'_>) -> Result<Self> {
-        let mut loaded = Self::maps_only(settings, sizes)?;
-        let rungs = probes()
-            .filter(|probe| choice.wants(probe))
-            .flat_map(|probe| probe.ladder(choice.ladder).map(move |rung| (probe, rung)));
-        for (probe, rung) in rungs.filter(|(_, rung)| rung.by == By::Type) {
-            let name = rung.hook.program;
-            let blind = probe.sees_copies() && !settings.shows_the_call();
-            if blind {
-                loaded.refusals.insert(name, BLIND.to_owned());
-            } else if !loaded.refusals.contains_key(name)
-                && let Err(why) = loaded.load_rung(rung, types)
-            {
-                loaded.refusals.insert(name, why);
+        let each_call = probes().any(|probe| probe.name == EACH_CALL && choice.wants(probe));
+        let mut loaded = Self::maps_only(settings, sizes, each_call)?;
+        for probe in probes().filter(|probe| choice.wants(probe)) {
+            let rungs = loaded.in_order(probe, choice.ladder, |loaded, program| {
+                loaded.loaded.iter().any(|(_, held)| *held == program)
+            });
+            // What comes after one that was loaded is loaded if that cannot be attached.
+            let typed = rungs.into_iter().filter(|rung| rung.by == By::Type);
+            for rung in typed {
+                let name = rung.hook.program;
+                if probe.sees_copies() && !settings.shows_the_call() {
+                    loaded.refusals.insert(name, BLIND.to_owned());
+                } else if loaded.try_rung(rung, types) {
+                    loaded.loaded.insert((probe.name, name));
+                    break;
+                }
             }
         }
         Ok(loaded)
     }
 
+    /// The rungs of a probe: that on whose hook another probe stands first, as it costs
+    /// nothing more.
+    fn in_order(
+        &self,
+        probe: &Probe,
+        ladder: Ladder,
+        stands: impl Fn(&Self, &'static str) -> bool,
+    ) -> Vec<Rung> {
+        let mut rungs: Vec<_> = probe.ladder(ladder).collect();
+        rungs.sort_by_key(|rung| !stands(self, rung.hook.program));
+        rungs
+    }
+
+    /// Loads the programs of a rung, unless they were refused before; whether they are there.
+    fn try_rung(&mut self, rung: Rung, types: Types<'_>) -> bool {
+        let name = rung.hook.program;
+        if self.refusals.contains_key(name) {
+            return false;
+        }
+        match self.load_rung(rung, types) {
+            Ok(()) => true,
+            Err(why) => {
+                self.refusals.insert(name, why);
+                false
+            }
+        }
+    }
+
     /// The object with its maps, sized to the machine, and no program loaded.
-    fn maps_only(settings: &Settings, sizes: Sizes) -> Result<Self> {
+    fn maps_only(settings: &Settings, sizes: Sizes, each_call: bool) -> Result<Self> {
         let reserved = u32::try_from(nr_cpus().map_err(|(_, error)| error)?)?;
         if reserved as usize > Slot::MAX_CPUS {
             bail!("this machine has {reserved} CPUs; zc serves at most {}", Slot::MAX_CPUS);
         }
         let mut loader = EbpfLoader::new();
-        for (name, value) in settings.iter() {
-            loader.override_global(name, value, true);
-        }
         let level = log_level();
         loader.override_global(aya_log::LEVEL, &level, true);
-        let kept = u32::from(sizes.sites != 0);
-        loader.override_global(KEEP_SITES, &kept, true);
-        let ([stacks, more_stacks], [room, more_room]) = (sites::STACKS, sites::room(sizes.sites));
+        let Kept { argv, cgroups, .. } = sizes.identity;
+        let own = [
+            (SETTLE_EACH, u32::from(each_call)),
+            (KEEP_SITES, u32::from(sizes.sites != 0)),
+            (SAMPLE_MASK, sizes.sample.period.saturating_sub(1)),
+            (SAMPLE_COPIES, u32::from(sizes.sample.of_copies)),
+            (KEEP_ARGV, u32::from(argv)),
+            (KEEP_CGROUPS, u32::from(cgroups != 0)),
+        ];
+        let globals: HashMap<_, _> =
+            settings.iter().map(|(name, value)| (name, *value)).chain(own).collect();
+        for (name, value) in &globals {
+            loader.override_global(name, value, true);
+        }
+        let code = immediates::fold(object::BYTES, &globals)?;
+        let ([stacks, more_stacks], [room, more_room]) = (sites::STACKS, sizes.stacks());
         for room in sizes.maps(reserved) {
             loader.map_max_entries(room.map, room.entries);
         }
         let mut ebpf = loader
             .map_max_entries(sites::SITES, sizes.sites.max(1))
+            .map_max_entries(relays::RELAYS, sizes.ways.max(1))
+            .map_max_entries(relays::BROUGHT, sizes.buffers.max(1))
             .map_max_entries(stacks, room)
             .map_max_entries(more_stacks, more_room)
-            .load(object::BYTES)
+            .load(&code)
             .context(
                 "the kernel refused zc's maps (for their size, see --threads; \
                  kernel.perf_event_max_stack must not be less than 127)",
@@ -359,8 +486,8 @@ impl Loaded {
         }
         // Taken now: a program that names the ring loads only while it is open.
         let log = EbpfLogger::init(&mut ebpf).context("the object has no ring for its log")?;
-        let refusals = HashMap::new();
-        Ok(Self { ebpf, log, reserved, reads_kernel: true, refusals })
+        let (refusals, loaded) = (HashMap::new(), HashSet::new());
+        Ok(Self { ebpf, log, reserved, reads_kernel: true, refusals, loaded })
     }
 
     /// Loads the programs of a rung, if its place has the signature they are for.
@@ -400,7 +527,7 @@ impl Loaded {
     fn attach_rung(&mut self, rung: Rung, types: Types<'_>) -> Result<(), String> {
         match (rung.by, self.refusals.get(rung.hook.program)) {
             (By::Type, Some(why)) => return Err(why.clone()),
-            (By::Type, None) => {}
+            (By::Type, None) => self.load_rung(rung, types)?,
             (By::Kprobe, _) if !self.reads_kernel => return Err(UNREADABLE.to_owned()),
             (By::Kprobe, _) => self.load_rung(rung, types)?,
         }
@@ -427,8 +554,9 @@ impl Loaded {
         attached.map_err(|error| refusal(program, &error))
     }
 
-    fn was_refused(&self, program: &str) -> bool {
-        self.refusals.contains_key(program)
+    /// Whether a hook of the probe that reads kernel memory was loaded.
+    fn has_reader(&self) -> bool {
+        self.loaded.iter().any(|(probe, _)| *probe == READER)
     }
 
     /// Attaches each probe to the first of its hooks that works. The order of
@@ -440,15 +568,22 @@ impl Loaded {
         };
         let free = map(&mut self.ebpf, "FREE")?;
         let slot_of = map(&mut self.ebpf, "SLOT_OF")?;
-        // Programs yet to be loaded name it by its descriptor: it stays open until then.
+        // Programs yet to be loaded name these by their descriptors: they stay open until then.
         let all_slots = map(&mut self.ebpf, "SLOTS")?;
-        let slots = Slots::new(&all_slots, slot_of, free, self.reserved)?;
+        let arguments = map(&mut self.ebpf, ARGV)?;
+        let taken = map(&mut self.ebpf, TAKEN)?;
+        let slots = Slots::new(&all_slots, slot_of, free, &taken, self.reserved)?;
+        let requests = Requests::new(map(&mut self.ebpf, HANDED)?)?;
         let cpus = Cpus::new(map(&mut self.ebpf, ".bss")?, self.reserved as usize)?;
+        let cgroups = Cgroups::new(map(&mut self.ebpf, CGROUPS)?)?;
         let mut attached = HashSet::new();
         let mut attachments: Vec<Attachment> = Vec::new();
         for probe in probes() {
-            let rungs: Vec<_> = probe.ladder(choice.ladder).collect();
-            let unwanted = (!choice.wants(probe)).then(|| off(probe, &rungs, UNWANTED));
+            let rungs = self.in_order(probe, choice.ladder, |_, program| {
+                attached.contains(&(program, By::Type))
+            });
+            let unwanted = (!choice.wants(probe))
+                .then(|| Attachment { wanted: false, ..off(probe, &rungs, UNWANTED) });
             let off = unwanted.or_else(|| without_what_it_needs(probe, &rungs, &attachments));
             let attachment = match off {
                 Some(off) => off,
@@ -459,15 +594,26 @@ impl Loaded {
                 super::cpus::visit_each();
             }
         }
+        for attachment in attachments.iter_mut().filter(|attachment| !attachment.wanted) {
+            // Another probe could not do without its program, which serves both.
+            let mut rungs = attachment.probe.ladder(choice.ladder);
+            attachment.hook = rungs.find(|rung| attached.contains(&(rung.hook.program, rung.by)));
+            if attachment.hook.is_some() {
+                attachment.refused.clear();
+            }
+        }
         let Self { ebpf, log, reads_kernel, .. } = self;
         Ok(Kernel {
             ebpf,
             log,
             slots,
+            requests,
             cpus,
             skipped: [0; SKIPPED.len()],
             attachments,
             reads_kernel,
+            links: Links::default(),
+            identity: Some((cgroups, Arguments::new(&arguments)?)),
         })
     }
 
@@ -486,7 +632,7 @@ impl Loaded {
             match result {
                 Ok(()) => {
                     attached.insert(key);
-                    return Ok(Attachment { probe, hook: Some(*rung), refused });
+                    return Ok(Attachment { probe, hook: Some(*rung), refused, wanted: true });
                 }
                 Err(why) => refused.push((*rung, why)),
             }
@@ -496,7 +642,7 @@ impl Loaded {
                 refused.iter().map(|(rung, why)| format!("{rung}: {why}")).collect();
             bail!("zc cannot work without the probe {}: {}", probe.name, tried.join("; "));
         }
-        Ok(Attachment { probe, hook: None, refused })
+        Ok(Attachment { probe, hook: None, refused, wanted: true })
     }
 }
 
@@ -546,7 +692,7 @@ fn without_what_it_needs(
 /// A probe that is not attached, whatever its hook.
 fn off(probe: &'static Probe, rungs: &[Rung], why: &str) -> Attachment {
     let refused = rungs.iter().map(|rung| (*rung, why.to_owned())).collect();
-    Attachment { probe, hook: None, refused }
+    Attachment { probe, hook: None, refused, wanted: true }
 }
 
 /// What the programs may log: nothing, unless debug lines are wanted; to the

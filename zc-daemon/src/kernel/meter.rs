@@ -13,9 +13,30 @@ use rustix::time::{ClockId, clock_gettime};
 
 use super::misses::Info;
 
+/// Has the kernel time runs as long as what it gives is held; nothing is given where it times
+/// them all the time (`kernel.bpf_stats_enabled`).
+pub type Start = Box<dyn FnMut() -> Result<Option<OwnedFd>> + Send>;
+
+/// Has the kernel time runs.
+///
+/// # Errors
+///
+/// If it does not, as to one without `CAP_SYS_ADMIN`.
+pub fn time_runs() -> std::io::Result<OwnedFd> {
+    enable_stats(Stats::RunTime).map_err(|error| error.io_error)
+}
+
+/// Asks the kernel itself, as who may.
+pub fn asking() -> Start {
+    Box::new(|| {
+        let held = time_runs();
+        held.map(Some).context("the kernel does not time programs (that takes CAP_SYS_ADMIN)")
+    })
+}
+
 /// Times runs in a duty cycle, which goes on whenever somebody looks.
-#[derive(Debug)]
 pub struct Meter {
+    start: Start,
     /// From the end of a window to the next one.
     pause: Duration,
     /// When the next window is to be opened.
@@ -44,24 +65,24 @@ pub struct Taken {
 #[derive(Debug)]
 struct Window {
     /// Runs are timed as long as it is open.
-    _stats: OwnedFd,
+    _stats: Option<OwnedFd>,
     since: Instant,
     before: BTreeMap<String, Info>,
 }
 
-/// The least time of a window.
-const WINDOW: Duration = Duration::from_secs(1);
-
 impl Meter {
+    /// The least time of a window.
+    pub const WINDOW: Duration = Duration::from_secs(1);
     /// The pause between two windows, if nobody acts on what is found.
     pub const SELDOM: Duration = Duration::from_secs(19);
     /// The same if somebody does.
     pub const OFTEN: Duration = Duration::from_secs(2);
 
     /// A meter that opens its first window at once.
-    pub fn new(pause: Duration) -> Self {
+    pub fn new(pause: Duration, start: Start) -> Self {
         let now = Instant::now();
         Self {
+            start,
             pause,
             next: now,
             window: None,
@@ -85,12 +106,11 @@ impl Meter {
         let now = Instant::now();
         match &self.window {
             None if self.next <= now => {
-                let stats = enable_stats(Stats::RunTime)
-                    .context("the kernel does not time programs (that takes CAP_SYS_ADMIN)")?;
+                let stats = (self.start)()?;
                 let before = infos()?;
                 self.window = Some(Window { _stats: stats, since: Instant::now(), before });
             }
-            Some(window) if now - window.since >= WINDOW => {
+            Some(window) if now - window.since >= Self::WINDOW => {
                 let after = infos()?;
                 if let Some(window) = self.window.take() {
                     self.close(&window, &after);

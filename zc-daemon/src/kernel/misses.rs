@@ -1,7 +1,7 @@
 //! What the programs missed: their own counts, and runs the kernel skipped.
 
 use std::{
-    collections::HashMap,
+    collections::{HashMap, HashSet},
     os::fd::{AsFd as _, AsRawFd as _, BorrowedFd, FromRawFd as _, OwnedFd},
     time::Duration,
 };
@@ -90,25 +90,50 @@ pub fn info(program: BorrowedFd<'_>) -> Result<Info> {
     })
 }
 
-/// How often the kernel did not come to run a program by its kprobe, by the program's
-/// number; empty where it does not count that (before 6.7), or there is no kprobe.
-///
-/// # Errors
-///
-/// If the kernel does not tell of links.
-pub fn of_links() -> Result<HashMap<u32, u64>> {
-    let mut misses = HashMap::new();
-    for link in loaded_links() {
+/// Links of kprobes, by the number of their program. To open them takes `CAP_SYS_ADMIN`; to
+/// ask what they missed, nothing. A program stays attached as long as its link is held.
+#[derive(Debug, Default)]
+pub struct Links(HashMap<u32, Vec<OwnedFd>>);
+
+impl Links {
+    /// Opens those of some programs; none where the kernel does not count what they miss
+    /// (before 6.7), or does not let this process look for links.
+    ///
+    /// # Errors
+    ///
+    /// If the kernel does not tell of one.
+    pub fn open(programs: &HashSet<u32>) -> Result<Self> {
+        let mut links = Self::default();
         // One that goes meanwhile tells nothing.
-        let Ok(link) = link else { continue };
-        if link.link_type().is_ok_and(|kind| kind == LinkType::PerfEvent)
-            && let Ok(fd) = open_link(link.id())
-            && let Some(missed) = missed_by(fd.as_fd())?
-        {
-            *misses.entry(link.program_id()).or_default() += missed;
+        for link in loaded_links().filter_map(Result::ok) {
+            if programs.contains(&link.program_id())
+                && link.link_type().is_ok_and(|kind| kind == LinkType::PerfEvent)
+                && let Ok(fd) = open_link(link.id())
+                && missed_by(fd.as_fd())?.is_some()
+            {
+                links.0.entry(link.program_id()).or_default().push(fd);
+            }
         }
+        Ok(links)
     }
-    Ok(misses)
+
+    /// Lets go of those of a program that is to be detached.
+    pub fn close(&mut self, program: u32) {
+        self.0.remove(&program);
+    }
+
+    /// How often the kernel did not come to run a program by its kprobe, by the program's
+    /// number.
+    ///
+    /// # Errors
+    ///
+    /// If the kernel does not tell.
+    pub fn misses(&self) -> Result<HashMap<u32, u64>> {
+        let missed = |links: &Vec<OwnedFd>| -> Result<u64> {
+            links.iter().map(|link| Ok(missed_by(link.as_fd())?.unwrap_or_default())).sum()
+        };
+        self.0.iter().map(|(program, links)| Ok((*program, missed(links)?))).collect()
+    }
 }
 
 /// Opens a link by its number.

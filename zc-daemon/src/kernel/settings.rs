@@ -3,8 +3,8 @@
 
 use anyhow::{Result, bail};
 use zc_common::settings::{
-    ABSENT, ARITIES, CURRENT_TASK_BTF, ENUMERATORS, FIELDS, Field, READ_KERNEL, SENDFILE_LINKS,
-    TASK_PT_REGS,
+    ABSENT, ARITIES, CONTROLLER, CURRENT_TASK_BTF, ENUMERATORS, FIELDS, Field, HIERARCHY,
+    READ_KERNEL, SENDFILE_LINKS, TASK_PT_REGS,
 };
 
 use super::btf::Btf;
@@ -15,10 +15,19 @@ pub struct Settings {
     globals: Vec<(&'static str, u32)>,
 }
 
+/// A hierarchy of cgroups of version 1.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Hierarchy {
+    /// Its number, as in `/proc/PID/cgroup`.
+    pub number: u32,
+    /// A controller of it.
+    pub controller: &'static str,
+}
+
 /// Fields without which nothing can be charged to anyone.
 const NEEDED: &str = "task_struct";
-/// But this one: a kernel may have no cgroups.
-const OPTIONAL: &str = "TASK_CGROUPS";
+/// But these: a kernel may have no cgroups, and no io_uring.
+const OPTIONAL: &[&str] = &["TASK_CGROUPS", "TASK_IO_URING"];
 
 impl Settings {
     /// Reads the offsets from the kernel's types.
@@ -30,7 +39,7 @@ impl Settings {
         let mut globals = Vec::with_capacity(FIELDS.len() + 2);
         for field in FIELDS {
             let offset = find(btf, field);
-            let needed = field.structure == NEEDED && field.global != OPTIONAL;
+            let needed = field.structure == NEEDED && !OPTIONAL.contains(&field.global);
             if offset.is_none() && needed {
                 bail!(
                     "this kernel's {} has no field {}; zc does not know how to follow threads on \
@@ -54,7 +63,31 @@ impl Settings {
         globals.push((TASK_PT_REGS, has("bpf_task_pt_regs")));
         globals.push((SENDFILE_LINKS, has("splice_file_to_pipe")));
         globals.push((READ_KERNEL, 1));
+        globals.push((HIERARCHY, 0));
+        globals.push((CONTROLLER, ABSENT));
         Ok(Self { globals })
+    }
+
+    /// The same, looking cgroups up in a hierarchy of version 1.
+    ///
+    /// # Errors
+    ///
+    /// If the kernel does not know its controller.
+    pub fn with_hierarchy(mut self, btf: &Btf, hierarchy: Hierarchy) -> Result<Self> {
+        // `blkio` is what io was called first.
+        let name = if hierarchy.controller == "blkio" { "io" } else { hierarchy.controller };
+        let controller = btf.enumerator("cgroup_subsys_id", &format!("{name}_cgrp_id"));
+        let Some(controller) = controller else {
+            bail!("this kernel has no controller {name}; choose another with --cgroup-hierarchy")
+        };
+        self.set(HIERARCHY, hierarchy.number);
+        self.set(CONTROLLER, controller);
+        Ok(self)
+    }
+
+    fn set(&mut self, wanted: &str, to: u32) {
+        let named = self.globals.iter_mut().filter(|(name, _)| *name == wanted);
+        named.for_each(|(_, value)| *value = to);
     }
 
     /// The same, for a kernel that does not let programs read its memory
@@ -62,11 +95,7 @@ impl Settings {
     #[must_use]
     pub fn without_kernel_reads(&self) -> Self {
         let mut settings = self.clone();
-        for (name, value) in &mut settings.globals {
-            if *name == READ_KERNEL {
-                *value = 0;
-            }
-        }
+        settings.set(READ_KERNEL, 0);
         settings
     }
 

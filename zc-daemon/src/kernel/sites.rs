@@ -14,13 +14,6 @@ pub(super) const SITES: &str = "SITES";
 /// The maps of stacks: the first, and that of stacks which find their place there taken.
 pub(super) const STACKS: [&str; 2] = ["STACKS", "MORE_STACKS"];
 
-/// How many stacks each of them has room for, by that for sites. Of N stacks one in
-/// `room / N` finds its place taken, and there are few of those in the second.
-pub(super) const fn room(sites: u32) -> [u32; 2] {
-    let sites = if sites == 0 { 1 } else { sites };
-    [2 * sites, sites.div_ceil(2)]
-}
-
 /// A stack: return addresses, the innermost first.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Stack {
@@ -50,13 +43,16 @@ pub struct Site {
     pub user: Stack,
 }
 
-/// What was copied since attach: together every byte that was charged.
+/// What was copied since attach: together every byte that was charged. Where stacks are sampled,
+/// each site has what those of its copies that were drawn stand for.
 #[derive(Clone, Debug, Default)]
 pub struct Sites {
     /// At each site.
     pub sites: Vec<Site>,
     /// Bytes of whatever process, for whose site there was no room.
     pub unplaced: u64,
+    /// Copies, likewise.
+    pub unplaced_copies: u64,
 }
 
 impl Kernel {
@@ -77,7 +73,7 @@ impl Kernel {
             let (key, [bytes, copies]) = entry.context("cannot read the call sites")?;
             let site = CallSite::from_words(key);
             if site == CallSite::OVERFLOW {
-                all.unplaced = bytes;
+                (all.unplaced, all.unplaced_copies) = (bytes, copies);
                 continue;
             }
             let kind = site.decode().context("the map SITES holds a kind that zc does not know")?;
@@ -106,7 +102,7 @@ pub(super) fn open(ebpf: &mut Ebpf) -> Result<()> {
         .context("the map SITES takes no entry")
 }
 
-fn stack(stacks: &[StackTraceMap<&MapData>; 2], number: u32) -> Result<Stack> {
+pub(super) fn stack(stacks: &[StackTraceMap<&MapData>; 2], number: u32) -> Result<Stack> {
     let map = match number {
         CallSite::NO_STACK => return Ok(Stack::None),
         CallSite::LOST_STACK => return Ok(Stack::Lost),

@@ -3,6 +3,7 @@
 
 use std::{
     mem::size_of,
+    ops::Range,
     os::fd::{AsFd as _, OwnedFd},
     sync::atomic::{AtomicU64, Ordering},
 };
@@ -16,11 +17,19 @@ use zc_common::{
     slot::{Care, Look, Reading, Slot, State},
 };
 
+/// How often slots of each block were taken.
+pub(super) const TAKEN: &str = "TAKEN";
+
 /// Every slot, and the numbers of free ones.
 pub struct Slots {
     map: OwnedFd,
-    /// Those that were ever in use, and at least one more.
-    chunks: Vec<Chunk>,
+    /// How often slots of each block were taken, and how often given back: if as often, none
+    /// of them is in use.
+    taken: MmapRaw,
+    given: Vec<u64>,
+    /// Those that were ever in use, and at least one more; none between two looks, beyond the
+    /// first few.
+    chunks: Vec<Option<MmapRaw>>,
     /// Of each slot of `chunks`, what tells whether it has changed; [`CHANGED`] if it is to
     /// be read in any case.
     pulses: Vec<u64>,
@@ -30,13 +39,6 @@ pub struct Slots {
     reading: Reading,
     reserved: u32,
     count: u32,
-}
-
-/// Slots that are mapped together: as few as fill whole pages.
-struct Chunk {
-    /// None between two looks, beyond the first few chunks.
-    memory: Option<MmapRaw>,
-    used: bool,
 }
 
 /// Chunks that stay mapped. What is mapped is resident in the daemon too, though the memory is
@@ -55,10 +57,16 @@ impl Slots {
     /// # Errors
     ///
     /// If a map is not what it should be, or the list does not take a number.
-    pub fn new(slots: &Map, slot_of: Map, free: Map, reserved: u32) -> Result<Self> {
+    pub fn new(slots: &Map, slot_of: Map, free: Map, taken: &Map, reserved: u32) -> Result<Self> {
         let Map::Array(data) = slots else { anyhow::bail!("the map SLOTS is no array") };
         let count = data.info()?.max_entries();
         let map = data.fd().as_fd().try_clone_to_owned()?;
+        let given = vec![0; count.div_ceil(Slot::BLOCK) as usize];
+        let Map::Array(data) = taken else { anyhow::bail!("the map TAKEN is no array") };
+        let taken = MmapOptions::new()
+            .len((given.len() * size_of::<u64>()).next_multiple_of(page_size()))
+            .map_raw_read_only(&data.fd().as_fd())
+            .context("the map TAKEN cannot be mapped into memory")?;
         let slot_of = Array::try_from(slot_of).context("the object's SLOT_OF is no array")?;
         let mut free = Stack::try_from(free).context("the object's FREE is no stack")?;
         // The lowest on top.
@@ -66,7 +74,7 @@ impl Slots {
             free.push(slot, 0).context("cannot fill the list of free slots")?;
         }
         let (chunks, pulses, reading) = (Vec::new(), Vec::new(), Reading::empty());
-        Ok(Self { map, chunks, pulses, slot_of, free, reading, reserved, count })
+        Ok(Self { map, taken, given, chunks, pulses, slot_of, free, reading, reserved, count })
     }
 
     /// How many threads can have a slot at a time.
@@ -94,30 +102,50 @@ impl Slots {
         }
         let mut place = 0;
         while self.may_be_used(place) {
-            if place == self.chunks.len() {
-                self.chunks.push(Chunk { memory: None, used: false });
+            if self.blocks(place).any(|block| self.is_in_use(block)) {
+                let memory = self.chunk(place)?;
+                let looked = self.look_at(place, &memory, care, &mut book);
+                self.chunks[place] = Some(memory).filter(|_| place < STAYING);
+                looked?;
             }
-            let memory = match self.chunks[place].memory.take() {
-                Some(memory) => memory,
-                None => self.map_chunk(place)?,
-            };
-            let looked = self.look_at(place, &memory, care, &mut book);
-            self.chunks[place].memory = Some(memory).filter(|_| place < STAYING);
-            looked?;
             place += 1;
         }
         Ok(())
+    }
+
+    /// Takes a chunk to look at, mapped if it was not.
+    fn chunk(&mut self, place: usize) -> Result<MmapRaw> {
+        let known = self.chunks.len().max(place + 1);
+        self.chunks.resize_with(known, || None);
+        self.chunks[place].take().map_or_else(|| self.map_chunk(place), Ok)
+    }
+
+    /// The blocks that lie in a chunk.
+    fn blocks(&self, place: usize) -> Range<usize> {
+        let blocks = in_chunk() / BLOCK;
+        place * blocks..((place + 1) * blocks).min(self.given.len())
+    }
+
+    /// How often slots of a block were taken.
+    fn taken(&self, block: usize) -> u64 {
+        words::<1>(&self.taken, block)[0].load(Ordering::Acquire)
+    }
+
+    /// Whether there can be anything to see in a block: the reserved slots are never free.
+    fn is_in_use(&self, block: usize) -> bool {
+        block * BLOCK < self.reserved as usize || self.taken(block) != self.given[block]
     }
 
     /// Whether slots of a chunk can be in use: a number is handed out for the first time after
     /// all below it, so beyond a chunk of which none was there is nothing.
     fn may_be_used(&self, place: usize) -> bool {
         let first = place * in_chunk();
-        let after = place.checked_sub(1).is_none_or(|before| self.chunks[before].used);
-        first < self.count as usize && (after || first <= self.reserved as usize)
+        let mut before = place.checked_sub(1).into_iter().flat_map(|before| self.blocks(before));
+        let after = first <= self.reserved as usize || before.any(|block| self.taken(block) > 0);
+        first < self.count as usize && after
     }
 
-    /// Looks at every slot of a chunk.
+    /// Looks at every slot of those blocks of a chunk that are in use.
     fn look_at(
         &mut self,
         place: usize,
@@ -125,12 +153,14 @@ impl Slots {
         care: Care,
         book: &mut impl FnMut(Look<'_>) -> bool,
     ) -> Result<()> {
-        let first = place * in_chunk();
-        for within in 0..in_chunk().min(self.count as usize - first) {
-            let number = u32::try_from(first + within)?;
-            let words = words(memory, within);
-            self.chunks[place].used |= number >= self.reserved && is_used(words);
-            self.look(number, words, care, book)?;
+        let (first, count) = (place * in_chunk(), self.count as usize);
+        for block in self.blocks(place) {
+            if self.is_in_use(block) {
+                for number in block * BLOCK..((block + 1) * BLOCK).min(count) {
+                    let words = words(memory, number - first);
+                    self.look(u32::try_from(number)?, words, care, book)?;
+                }
+            }
         }
         Ok(())
     }
@@ -179,6 +209,7 @@ impl Slots {
     /// Clears a retired slot, its state last, and frees it.
     fn give_back(&mut self, number: u32, words: &[AtomicU64; Slot::WORDS]) -> Result<()> {
         self.pulses[number as usize] = CHANGED;
+        self.given[number as usize / BLOCK] += 1;
         for word in words.iter().rev() {
             word.store(0, Ordering::Release);
         }
@@ -199,10 +230,8 @@ impl Slots {
     }
 }
 
-/// Whether a slot is not free.
-fn is_used(words: &[AtomicU64; Slot::WORDS]) -> bool {
-    words[0].load(Ordering::Relaxed) != State::Free as u64
-}
+/// Slots of a block.
+const BLOCK: usize = Slot::BLOCK as usize;
 
 /// How many slots there are in a chunk: a slot is whole words, so that many fill whole pages.
 fn in_chunk() -> usize {
@@ -226,14 +255,14 @@ fn slot_of(map: &Array<MapData, u32>, tid: u32) -> Result<u32> {
     }
 }
 
-/// The words of one slot of a chunk. The kernel half writes them while they are read:
-/// each is one aligned load, and only ever grows or is set once.
-fn words(chunk: &MmapRaw, place: usize) -> &[AtomicU64; Slot::WORDS] {
-    assert!((place + 1) * size_of::<Slot>() <= chunk.len(), "slot {place} of a chunk");
-    let base = chunk.as_mut_ptr().cast::<[AtomicU64; Slot::WORDS]>();
-    // SAFETY: the chunk holds that slot.
-    let slot = unsafe { base.add(place) };
+/// The words of one of the entries that are mapped. The kernel half writes them while they are
+/// read: each is one aligned load, and only ever grows or is set once.
+fn words<const WORDS: usize>(memory: &MmapRaw, place: usize) -> &[AtomicU64; WORDS] {
+    assert!((place + 1) * size_of::<[u64; WORDS]>() <= memory.len(), "entry {place} of a map");
+    let base = memory.as_mut_ptr().cast::<[AtomicU64; WORDS]>();
+    // SAFETY: the mapping holds that entry.
+    let entry = unsafe { base.add(place) };
     // SAFETY: the mapping is page-aligned, is borrowed as long as the result, and is
     // shared with writers that store whole words only, as atomics allow.
-    unsafe { &*slot }
+    unsafe { &*entry }
 }

@@ -1,14 +1,15 @@
-//! Breakpoints on a live process: set, read, taken away.
+//! Breakpoints for a live process: set, read, taken away.
 
-use std::{collections::BTreeSet, io};
+use std::io;
 
-use anyhow::{Context as _, Result, bail};
+use anyhow::{Context as _, Result, bail, ensure};
 use aya::{
     maps::{HashMap, Map},
     programs::{
         PerfEvent, ProgramError,
         perf_event::{BreakpointConfig, PerfEventConfig, PerfEventScope, SamplePolicy},
     },
+    util::online_cpus,
 };
 use zc_common::audit::{Site, Watch};
 
@@ -28,55 +29,48 @@ pub struct Hits {
     pub bytes: u64,
 }
 
+/// Breakpoints that are set.
+#[derive(Debug)]
+pub struct Placed {
+    tgid: u32,
+    functions: Vec<(&'static Function, u64)>,
+    processors: Vec<u32>,
+}
+
 impl Kernel {
-    /// Sets a breakpoint on each function in each thread of a process, and in those it
-    /// starts from now on. `threads` lists them, anew each time it is asked; it is asked
-    /// until no thread was started in between.
+    /// Sets a breakpoint on each function on each processor, which counts for one process.
+    ///
+    /// Not in its threads, although no other process would pay then: each thread and child
+    /// that is started later would inherit them, and the kernel lets nobody inherit a
+    /// breakpoint on its own functions but who has `CAP_SYS_ADMIN` (`hw_breakpoint_parse`,
+    /// kernel/events/hw_breakpoint.c; 5.10 to 7.3). For all others `clone` would fail.
     ///
     /// # Errors
     ///
-    /// One sentence that says why the kernel refuses, or that the process is gone.
-    pub fn watch(
-        &mut self,
-        tgid: u32,
-        functions: &[(&'static Function, u64)],
-        mut threads: impl FnMut() -> Result<BTreeSet<u32>>,
-    ) -> Result<()> {
-        const TRIES: u32 = 10;
+    /// One sentence that says why the kernel refuses.
+    pub fn watch(&mut self, tgid: u32, functions: &[(&'static Function, u64)]) -> Result<Placed> {
         self.expect(tgid, functions)?;
-        for _ in 0..TRIES {
-            // Unloaded by the try before: that takes its breakpoints away.
-            let program = program(&mut self.ebpf)?;
-            program.load().context("the kernel refuses the program of breakpoints")?;
-            let before = threads()?;
-            for thread in &before {
-                for (_, address) in functions {
-                    set(program, *thread, *address)?;
-                }
+        let program = program(&mut self.ebpf)?;
+        program.load().context("the kernel refuses the program of breakpoints")?;
+        let processors = processors()?;
+        for cpu in &processors {
+            for (_, address) in functions {
+                set(program, *cpu, *address)?;
             }
-            if threads()?.is_subset(&before) {
-                return Ok(());
-            }
-            program.unload().context("cannot take breakpoints away")?;
-            self.expect(tgid, functions)?;
         }
-        bail!("process {tgid} starts threads faster than breakpoints can be set; try again")
+        Ok(Placed { tgid, functions: functions.to_vec(), processors })
     }
 
     /// Takes the breakpoints away, says what they counted, and forgets it.
     ///
     /// # Errors
     ///
-    /// If a count cannot be read.
-    pub fn unwatch(
-        &mut self,
-        tgid: u32,
-        functions: &[(&'static Function, u64)],
-    ) -> Result<Vec<Hits>> {
+    /// If a count cannot be read, or a processor came up that was not watched.
+    pub fn unwatch(&mut self, placed: &Placed) -> Result<Vec<Hits>> {
         program(&mut self.ebpf)?.unload().context("cannot take breakpoints away")?;
         let mut watched = watched(self.ebpf.map_mut(MAP))?;
         let read = |(function, address): &(&'static Function, u64)| {
-            let site = Site { tgid: tgid.into(), address: *address };
+            let site = Site { tgid: placed.tgid.into(), address: *address };
             let words =
                 watched.get(&site.words(), 0).context("cannot read a breakpoint's count")?;
             // Room for the next process.
@@ -84,7 +78,12 @@ impl Kernel {
             let (calls, bytes) = Watch::counted(&words);
             Ok(Hits { function, calls, bytes })
         };
-        functions.iter().map(read).collect()
+        let hits = placed.functions.iter().map(read).collect::<Result<_>>()?;
+        ensure!(
+            processors()? == placed.processors,
+            "processors went down or came up, on which nothing was watched; try again"
+        );
+        Ok(hits)
     }
 
     /// Makes the entries that the program counts in.
@@ -92,14 +91,14 @@ impl Kernel {
         let mut watched = watched(self.ebpf.map_mut(MAP))?;
         for (function, address) in functions {
             let site = Site { tgid: tgid.into(), address: *address };
-            let watch = Watch {
+            let counter = Watch {
                 length: function.length.into(),
                 iterator: function.iterator.into(),
                 rule: function.rule as u64,
                 calls: 0,
                 bytes: 0,
             };
-            watched.insert(site.words(), watch.words(), 0).context("the map WATCHED is full")?;
+            watched.insert(site.words(), counter.words(), 0).context("the map WATCHED is full")?;
         }
         Ok(())
     }
@@ -117,22 +116,24 @@ pub(super) fn program(ebpf: &mut aya::Ebpf) -> Result<&mut PerfEvent> {
     program.try_into().context("the object's program of breakpoints is of another type")
 }
 
-/// Sets one breakpoint; a thread that has ended meanwhile needs none.
-fn set(program: &mut PerfEvent, thread: u32, address: u64) -> Result<()> {
+/// The processors that are up.
+fn processors() -> Result<Vec<u32>> {
+    online_cpus().map_err(|(_, error)| error).context("cannot list the processors")
+}
+
+/// Sets one breakpoint.
+fn set(program: &mut PerfEvent, cpu: u32, address: u64) -> Result<()> {
     let attached = program.attach(
         PerfEventConfig::Breakpoint(BreakpointConfig::Instruction { address }),
-        PerfEventScope::OneProcess { pid: thread, cpu: None },
+        PerfEventScope::AllProcessesOneCpu { cpu },
         SamplePolicy::Period(1),
-        true,
+        false,
     );
     let Err(error) = attached else { return Ok(()) };
     let ProgramError::SyscallError(call) = &error else {
         return Err(error).context("cannot set a breakpoint");
     };
-    match call.io_error.raw_os_error() {
-        Some(libc::ESRCH) => Ok(()),
-        number => bail!("{}", refusal(number, &call.io_error)),
-    }
+    bail!("{}", refusal(call.io_error.raw_os_error(), &call.io_error))
 }
 
 /// Why the kernel sets no breakpoint, and what can be done (`reserve_bp_slot`,
@@ -153,7 +154,7 @@ fn refusal(number: Option<i32>, error: &io::Error) -> String {
              see /proc/sys/kernel/perf_event_paranoid"
         ),
         Some(libc::EMFILE) => format!(
-            "there are not enough file descriptors for a breakpoint a thread ({error}): raise the \
+            "there are not enough file descriptors for every processor's breakpoints ({error}): raise the \
              limit (ulimit -n)"
         ),
         Some(libc::ENOENT | libc::ENODEV | libc::EOPNOTSUPP) => {

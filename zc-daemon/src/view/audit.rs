@@ -4,6 +4,8 @@ use std::fmt::Write as _;
 
 use serde::Serialize;
 
+use super::inert;
+
 /// The whole answer.
 #[derive(Debug, Serialize)]
 pub struct Report {
@@ -82,7 +84,7 @@ impl Report {
                  ledger leaves out; watch --set payload for what it counts\n",
             ),
         }
-        page
+        inert::page(&page)
     }
 
     fn compared(&self, comparison: &Comparison) -> String {

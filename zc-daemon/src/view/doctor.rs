@@ -25,11 +25,42 @@ pub struct Report {
     /// How well copies are measured on each route: its name and its `quality`.
     #[serde(serialize_with = "by_name")]
     pub route_coverage: Vec<(&'static str, &'static str)>,
+    /// What the programs cost as the machine is, if the kernel tells.
+    pub cost: Option<Cost>,
+    /// Why it does not.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub without_cost: Option<String>,
     /// What a self-test found, if one was asked for.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub self_test: Option<SelfTest>,
     /// Things that hold zc as a whole back.
     pub advice: Vec<String>,
+}
+
+/// What zc's programs took of the machine while it went about its own work.
+#[derive(Debug, Serialize)]
+pub struct Cost {
+    /// For how long their runs were timed.
+    pub seconds: f64,
+    /// What all of them took of a core.
+    pub share: f64,
+    /// Each that ran, the dearest first.
+    pub programs: Vec<Spent>,
+}
+
+/// What one program took.
+#[derive(Debug, Serialize)]
+pub struct Spent {
+    /// Its name.
+    pub program: String,
+    /// The probes that it is for.
+    pub probes: Vec<&'static str>,
+    /// How often it ran.
+    pub runs: u64,
+    /// For how long.
+    pub run_seconds: f64,
+    /// What that is of a core.
+    pub share: f64,
 }
 
 /// Pieces of I/O whose copies are known, and what was counted of them.
@@ -80,6 +111,8 @@ pub struct Finding {
     pub refused: Vec<Refusal>,
     /// Whether this kernel has nothing that the probe could see.
     pub missing: bool,
+    /// Whether it is off as nobody asked for it.
+    pub unwanted: bool,
     /// What the user can do about it.
     pub advice: Option<String>,
 }
@@ -87,7 +120,7 @@ pub struct Finding {
 impl Finding {
     /// Whether the probe is attached, or need not be.
     fn is_well(&self) -> bool {
-        self.hook.is_some() || self.missing
+        self.hook.is_some() || self.missing || self.unwanted
     }
 }
 
@@ -124,6 +157,7 @@ pub fn text(report: &Report) -> String {
     for finding in &report.probes {
         let (mark, hook) = match &finding.hook {
             Some(hook) => ("up  ", hook.as_str()),
+            None if finding.unwanted => ("off ", "what it measures is unknown"),
             None if finding.missing => ("none", "this kernel itself has no such function"),
             None => ("DOWN", "no hook: what it measures is unknown"),
         };
@@ -139,12 +173,38 @@ pub fn text(report: &Report) -> String {
             said.push(advice);
         }
     }
+    page.push_str(&spent(report));
     if let Some(test) = &report.self_test {
         page.push_str(&tested(test));
     }
     page.push_str(&covered(&report.route_coverage));
     for advice in &report.advice {
         let _ = writeln!(page, "note: {advice}");
+    }
+    page
+}
+
+/// What the programs took, the dearest first.
+fn spent(report: &Report) -> String {
+    let Some(cost) = &report.cost else {
+        let why = report.without_cost.as_deref().unwrap_or("it was not asked for");
+        return format!("\ncost of the programs: unknown: {why}\n");
+    };
+    let mut page = format!(
+        "\ncost of the programs, {:.1} s of this machine as it is: {:.4} % of a core\n",
+        cost.seconds,
+        100.0 * cost.share
+    );
+    for row in &cost.programs {
+        let _ = writeln!(
+            page,
+            "{:<28} {:>9} runs {:>6.0} ns each {:>8.4} %  {}",
+            row.program,
+            row.runs,
+            1e9 * row.run_seconds / row.runs as f64,
+            100.0 * row.share,
+            row.probes.join(", ")
+        );
     }
     page
 }

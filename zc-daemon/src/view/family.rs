@@ -75,7 +75,8 @@ families! {
         "Bytes seen copied although the interface can do without, by why; they stand in \
          zc_copied_bytes_total too.";
     SYSCALLS = "zc_syscalls_total", Counter, ["group", "class"],
-        "System calls that returned. Each is two mode switches.";
+        "System calls that returned. Each is two mode switches. Counted only with \
+         --mode-switches, or where no other hook shows what calls move (see zc_probe_up).";
     SWITCHES = "zc_context_switches_total", Counter, ["group", "type"],
         "Context switches of threads, as in /proc/PID/status.";
     FAULTS = "zc_page_faults_total", Counter, ["group", "type"],
@@ -85,10 +86,17 @@ families! {
          zc_page_faults_total. backing=\"anonymous\": heap, stack, private memory; \
          backing=\"file\": a mapping of a file (of a private one too, whose pages are copied as \
          they are written), shared memory, a device.";
+    GROUP_INFO = "zc_group_info", Gauge,
+        ["group", "unit", "container", "runtime", "pod_uid", "pod_namespace", "pod_name", "user"],
+        "1, for each group that has a process, labelled with what all its processes share; empty \
+         where they differ, or it is not known.";
+    GROUPS_EXPIRED = "zc_groups_expired_total", Counter, [],
+        "Groups whose last process had ended for --group-expiry, so that their totals were added \
+         to group=\"other\" and are shown no more.";
     PROCESSES = "zc_processes", Gauge, [],
         "Processes that live and have run since the daemon started.";
     GROUP_OVERFLOW = "zc_group_overflow_total", Counter, [],
-        "Bookings that went to group=\"other\" because --max-groups was reached.";
+        "Bookings that went to group=\"other\" because as many groups as --max-groups were shown.";
     LOST = "zc_lost_total", Counter, ["reason"],
         "Events known to be missing from the other families.";
     PROBE_UP = "zc_probe_up", Gauge, ["probe", "hook"],
@@ -210,6 +218,12 @@ mod tests {
         }
         let page = std::fs::read_to_string(path).unwrap();
         assert!(page == markdown(), "docs/metrics.md is stale: run UPDATE=1 cargo test");
+    }
+
+    #[test]
+    fn groups_are_labelled_as_templates_call_it() {
+        let labels = crate::engine::identity::LABELS.map(|field| field.name());
+        assert_eq!(GROUP_INFO.labels[1..], labels);
     }
 
     #[test]

@@ -12,6 +12,7 @@ use crate::engine::{
     probes::Probes,
     snapshot::Process,
     summary::{self, Copies},
+    traffic::{self, Traffic},
 };
 
 /// What is shown of a tally: what no probe counts is left out, as it is unknown, not zero.
@@ -28,6 +29,8 @@ pub struct Coverage {
 pub struct Processes<'a> {
     /// The version of this format.
     version: u32,
+    /// Since the daemon began to serve: totals of two answers are so far apart.
+    seconds: f64,
     /// The probes that are down: what they measure is in no row.
     unmeasured: Vec<&'static str>,
     /// Every process, by pid. A row at a time: there are many.
@@ -42,12 +45,43 @@ fn rows<S: serde::Serializer>(
     to.collect_seq(processes.iter().map(|process| row(process, coverage)))
 }
 
+/// What a verdict is on: what moved by a route, and what was copied of it.
+#[derive(Debug, Serialize)]
+pub struct TrafficRow {
+    /// The interface.
+    pub route: &'static str,
+    /// Bytes that it moved, somewhere.
+    pub bytes: u64,
+    /// Bytes seen copied.
+    pub measured: u64,
+    /// Bytes whose copies are inferred.
+    pub inferred: u64,
+    /// Bytes of whose copies nothing is known.
+    pub unknown: u64,
+}
+
+impl From<&Traffic> for TrafficRow {
+    fn from(row: &Traffic) -> Self {
+        let Traffic { route, measured, inferred, unknown, .. } = *row;
+        let bytes = row.size();
+        Self { route: route.name(), bytes, measured, inferred, unknown }
+    }
+}
+
+/// All routes of a tally, if what moves is counted.
+pub(super) fn traffic(tally: &Tally, probes: &Probes) -> Option<Vec<TrafficRow>> {
+    let rows = || traffic::of(tally).iter().map(TrafficRow::from).collect();
+    probes.has("transfers").then(rows)
+}
+
 #[derive(Serialize)]
 struct Row {
     pid: u32,
     start_ns: u64,
     comm: String,
+    group: String,
     threads: u32,
+    traffic: Option<Vec<TrafficRow>>,
     #[serde(flatten)]
     totals: Totals,
 }
@@ -118,18 +152,25 @@ pub(super) struct Backed {
 
 /// All these processes.
 #[must_use]
-pub fn processes<'a>(processes: &'a [Process], coverage: &'a Coverage) -> Processes<'a> {
+pub fn processes<'a>(
+    processes: &'a [Process],
+    coverage: &'a Coverage,
+    seconds: f64,
+) -> Processes<'a> {
     let unmeasured = coverage.probes.down().collect();
-    Processes { version: 1, unmeasured, processes: (processes, coverage) }
+    Processes { version: 1, seconds, unmeasured, processes: (processes, coverage) }
 }
 
 fn row(process: &Process, coverage: &Coverage) -> Row {
+    let tally = process.tally.whole();
     Row {
         pid: process.key.tgid,
         start_ns: process.key.start,
         comm: process.name.clone(),
+        group: process.group.clone(),
         threads: process.threads,
-        totals: Totals::of(&process.tally.whole(), coverage),
+        traffic: traffic(&tally, &coverage.probes),
+        totals: Totals::of(&tally, coverage),
     }
 }
 
@@ -137,7 +178,6 @@ impl Totals {
     /// The rows of a tally.
     #[must_use]
     pub fn of(tally: &Tally, coverage: &Coverage) -> Self {
-        let calls: u64 = Class::ALL.iter().map(|class| tally[Counter::syscalls(*class)]).sum();
         let probes = &coverage.probes;
         let (moves, calls_known) = (probes.has("transfers"), probes.has("syscalls"));
         Self {
@@ -147,11 +187,8 @@ impl Totals {
             moved: moves.then(|| moved(tally, probes)),
             fallback: moves.then(|| fallbacks(tally, probes)),
             syscalls: calls_known.then(|| syscalls(tally)),
-            mode_switches: calls_known.then_some(2 * calls),
-            context_switches: Switches {
-                voluntary: tally[Counter::switches(Switch::Voluntary)],
-                involuntary: tally[Counter::switches(Switch::Involuntary)],
-            },
+            mode_switches: mode_switches(tally, probes),
+            context_switches: Switches::of(tally),
             page_faults: Faults {
                 minor: tally[Counter::faults(Fault::Minor)],
                 major: tally[Counter::faults(Fault::Major)],
@@ -159,6 +196,21 @@ impl Totals {
             },
         }
     }
+}
+
+impl Switches {
+    pub(super) fn of(tally: &Tally) -> Self {
+        Self {
+            voluntary: tally[Counter::switches(Switch::Voluntary)],
+            involuntary: tally[Counter::switches(Switch::Involuntary)],
+        }
+    }
+}
+
+/// Two a call, if calls are counted.
+pub(super) fn mode_switches(tally: &Tally, probes: &Probes) -> Option<u64> {
+    let calls = || Class::ALL.iter().map(|class| tally[Counter::syscalls(*class)]).sum::<u64>();
+    probes.has("syscalls").then(|| 2 * calls())
 }
 
 fn transferred(rows: Vec<summary::Transferred>, probes: &Probes) -> Vec<Transferred> {

@@ -4,6 +4,7 @@ use std::fmt::Write as _;
 
 use serde::Serialize;
 
+use super::inert;
 use crate::engine::site;
 
 /// The sites that copied most.
@@ -90,7 +91,7 @@ impl Sites {
         for (bytes, what) in notes.into_iter().filter(|(bytes, _)| *bytes > 0) {
             let _ = writeln!(page, "{bytes:>16} {what}");
         }
-        page
+        inert::page(&page)
     }
 }
 
@@ -130,7 +131,9 @@ impl Site {
 }
 
 impl Frame {
-    fn new(frame: site::Frame) -> Self {
+    /// A step as it is shown.
+    #[must_use]
+    pub fn new(frame: site::Frame) -> Self {
         let site::Frame { kernel, function, module, offset } = frame;
         let offset = function.is_none().then_some(offset);
         Self { kernel, function, module, offset }

@@ -19,7 +19,7 @@ pub fn breakpoint(ctx: PerfEventContext) -> u32 {
     let data = ctx.ctx;
     // SAFETY: the context is valid while the program runs; the verifier checks the load.
     let address = unsafe { (&raw const (*data).addr).read_volatile() };
-    // A process that was forked off has its parent's breakpoints, but no entry.
+    // Every process of the machine comes here, and all but the one have no entry.
     let site = Site { tgid: bpf_get_current_pid_tgid() >> 32, address };
     let Some(watch) = WATCHED.get_ptr_mut(site) else { return 0 };
     // SAFETY: the first words of an entry do not change once it is made.

@@ -6,7 +6,7 @@ use super::dax;
 use crate::{
     call::Return,
     charge, sites,
-    task::{self, Context},
+    task::{Context, Current},
     threads,
 };
 
@@ -22,9 +22,10 @@ on_return! {
 fn copied(call: &impl Return) {
     let length = u64::from(call.argument(2) as u32);
     let copied = length.saturating_sub(call.returned());
+    let current = Current::take();
     if copied != 0
-        && task::context() != Context::Kernel
-        && let Some(slot) = threads::running()
+        && current.context() != Context::Kernel
+        && let Some(slot) = threads::of(current)
         && !dax::is_read(slot)
     {
         let (route, direction) = (Route::Fault as u8, Direction::InKernel);

@@ -8,6 +8,7 @@ use aya_ebpf::{EbpfContext as _, macros::btf_tracepoint, programs::BtfTracePoint
 use zc_common::{classify, slot::Lost};
 
 use crate::{
+    aside,
     call::Call,
     charge, checked,
     descriptor::File,
@@ -55,7 +56,7 @@ fn complete(context: Context, request: u64, result: i32) {
     let Some(slot) = threads::running() else { return };
     // Whoever completes a request did it, unless it was a worker, or nothing was done but
     // to wait for a device.
-    let own = charge::take_evidence(slot);
+    let own = charge::take_evidence(slot).and(aside::take(slot));
     let evidence = rings::take(request).unwrap_or(own);
     checked::take(slot);
     if result <= 0 {

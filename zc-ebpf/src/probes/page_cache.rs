@@ -8,7 +8,7 @@ use zc_common::fallback::Reason;
 
 use crate::{
     call::Return,
-    copies::{Way, of_file, of_sink, of_user},
+    copies::{Way, of_cache, of_file, of_sink, of_user},
     iter::{Iter, Memory},
     settings::ARITY_IOMAP_WRITE,
 };
@@ -32,7 +32,7 @@ on_return! {
 
     /// `ssize_t seq_read_iter(struct kiocb *iocb, struct iov_iter *iter)`
     /// (fs/seq_file.c): procfs, sysfs and the like.
-    seq_read_iter(2) [0, 1] => read;
+    seq_read_iter(2) [0, 1] => made_up;
 
     /// `ssize_t get_random_bytes_user(struct iov_iter *iter)`, since 5.19
     /// (drivers/char/random.c).
@@ -71,7 +71,14 @@ fn write(call: &impl Return) {
 /// A call that begins with a `struct kiocb` and a `struct iov_iter`.
 #[inline(always)]
 fn file(call: &impl Return, way: Way, bytes: i64) {
-    of_file(call, way, call.argument(0), Iter::memory(call, call.argument(1)), bytes);
+    of_cache(call, way, call.argument(0), Iter::memory(call, call.argument(1)), bytes);
+}
+
+/// What it reads from need be no file to the user.
+#[inline(always)]
+fn made_up(call: &impl Return) {
+    let memory = Iter::memory(call, call.argument(1));
+    of_file(call, Way::Read, call.argument(0), memory, call.returned() as i64);
 }
 
 #[inline(always)]

@@ -16,7 +16,8 @@ use crate::{task::Task, threads};
 pub fn sched_switch(ctx: BtfTracePointContext) -> i32 {
     // SAFETY: both arguments are typed `task_struct` pointers.
     let (prev, next) = unsafe { (Task::new(ctx.arg(1)), Task::new(ctx.arg(2))) };
-    threads::leave(prev);
-    threads::enter(next);
+    let cpu = threads::cpu();
+    threads::leave(cpu, prev);
+    threads::enter(cpu, next);
     0
 }

@@ -16,7 +16,8 @@ use zc_common::{
 use crate::{
     charge, checked, copies, frames,
     sites::{Context, Stacks},
-    task, threads,
+    task::Current,
+    threads,
     transfer::{self, Call},
 };
 
@@ -26,7 +27,7 @@ static CLASSES: [u8; NUMBERS] = CLASS_OF;
 static SHAPES: [u8; NUMBERS] = IO_OF;
 
 /// `__USER32_CS` (`arch/x86/include/asm/segment.h`): a 32-bit program's code.
-const COMPAT_SEGMENT: u64 = 0x23;
+pub(super) const COMPAT_SEGMENT: u64 = 0x23;
 /// Results from here up are error numbers (`MAX_ERRNO`, `include/linux/err.h`).
 const FIRST_ERROR: u64 = -4095_i64 as u64;
 
@@ -42,13 +43,14 @@ pub fn sys_exit(ctx: BtfTracePointContext) -> i32 {
             (&raw const (*registers).cs).cast::<u16>().read_volatile(),
         )
     };
-    if let Some(slot) = threads::running() {
+    let slot_number = threads::number_of(Current::take());
+    if let Some(slot) = threads::at(slot_number) {
         if u64::from(segment) == COMPAT_SEGMENT {
             charge::add(slot, Counter::syscalls(Class::Compat), 1);
             charge::lost(Lost::Compat);
         } else {
             // The kernel looks at the lower half only (`do_syscall_64`).
-            count(ctx.as_ptr(), slot, number as u32, registers, returned);
+            count(ctx.as_ptr(), slot_number, slot, number as u32, registers, returned);
         }
     }
     0
@@ -56,39 +58,76 @@ pub fn sys_exit(ctx: BtfTracePointContext) -> i32 {
 
 /// Charges a call by a 64-bit program.
 #[inline(always)]
-fn count(context: Context, slot: *mut Slot, number: u32, registers: *const pt_regs, returned: u64) {
+fn count(
+    context: Context,
+    slot_number: u32,
+    slot: *mut Slot,
+    number: u32,
+    registers: *const pt_regs,
+    returned: u64,
+) {
     if number >= NUMBERS as u32 {
         charge::add(slot, Counter::syscalls(beyond(number)), 1);
         return;
     }
-    let io = look_up(&SHAPES, number);
+    let io = shape(number);
     // The child of a fork returns from a call that it did not make.
     if io == Io::Fork as u8 && returned == 0 {
         return;
     }
     charge::add(slot, Counter::syscall_at(look_up(&CLASSES, number) as usize), 1);
     frames::close(slot);
-    let moved = moved(io, registers, returned);
-    if moved.is_some() || charge::is_noted(slot) {
-        let (flow, bytes) = moved.map_or((NO_FLOW, 0), |(flow, bytes)| (flow as u64, bytes));
-        // What a ring's requests copy is told by their completions.
-        let ring = copies::route_of(number) == Route::IoUring as u8;
-        let stacks = Stacks::of_return(context, || charge::evidence(slot));
-        settle(flow, bytes, ring, returned == 0, stacks.0);
+    if charge::pending(slot, io, returned) {
+        return;
     }
+    // A 32-bit call by 64-bit code (int 0x80): the number meant another call.
+    let compat = || {
+        let compat = Current::take().is_in_compat_call();
+        if compat {
+            charge::lost(Lost::Compat);
+        }
+        compat
+    };
+    let moves = io != Io::None as u8 && succeeded(returned) && !compat();
+    let moved = if moves { moved(io, registers, returned) } else { None };
+    let ring = || copies::route_of(number) == Route::IoUring as u8;
+    settle(context, slot_number, slot, moved, ring, returned == 0);
+}
+
+/// Charges what a call moved and what was noted during it, if anything. `ring` if the copies are told of
+/// by the completions of its requests; `quiet` if it succeeded and told of no bytes.
+#[inline(always)]
+pub(super) fn settle(
+    context: Context,
+    number: u32,
+    slot: *mut Slot,
+    moved: Option<(Flow, u64)>,
+    ring: impl FnOnce() -> bool,
+    quiet: bool,
+) {
+    if moved.is_none() && !charge::is_noted(slot) {
+        return;
+    }
+    let (flow, bytes) = moved.map_or((NO_FLOW, 0), |(flow, bytes)| (flow as u64, bytes));
+    let stacks = Stacks::of_return(context, || charge::evidence(slot));
+    let how = flow | if ring() { RING } else { 0 } | if quiet { QUIET } else { 0 };
+    settle_noted(number.into(), how, bytes, stacks.0);
 }
 
 /// A position of no flow.
 const NO_FLOW: u64 = POSITIONS as u64 - 1;
+/// Set beside a flow, whose position is below: the parameters of `settle` of these names.
+const RING: u64 = 0x100;
+const QUIET: u64 = 0x200;
 
 /// Charges what a call did that moved `bytes` by the flow at a position, or none. Verified
 /// by itself: within the program it would be verified once for each way to get there,
-/// which are too many. `quiet` if it succeeded and told of no bytes; `stacks` are those it
-/// returns to.
+/// which are too many. `stacks` are those it returns to.
 #[inline(never)]
 #[unsafe(export_name = "settle_call")]
-fn settle(flow: u64, bytes: u64, ring: bool, quiet: bool, stacks: u64) -> u64 {
-    let Some(slot) = threads::running() else { return 0 };
+fn settle_noted(number: u64, how: u64, bytes: u64, stacks: u64) -> u64 {
+    let Some(slot) = threads::at(number as u32) else { return 0 };
+    let (flow, ring, quiet) = (how & NO_FLOW, how & RING != 0, how & QUIET != 0);
     let mut evidence = charge::take_evidence(slot);
     let sizes = checked::take(slot);
     if evidence.is_nothing() && !ring && sizes[0] | sizes[1] != 0 {
@@ -105,16 +144,14 @@ fn settle(flow: u64, bytes: u64, ring: bool, quiet: bool, stacks: u64) -> u64 {
 
 /// Which flow a call was, and its bytes; none if it moved nothing.
 #[inline(always)]
-fn moved(io: u8, registers: *const pt_regs, returned: u64) -> Option<(Flow, u64)> {
-    if io == Io::None as u8 || returned == 0 || returned >= FIRST_ERROR {
-        return None;
-    }
-    // A 32-bit call by 64-bit code (int 0x80): the number meant another call.
-    if task::is_in_compat_call() {
-        charge::lost(Lost::Compat);
-        return None;
-    }
-    transfer::decode(io, &Call::new(registers, returned))
+pub(super) fn moved(io: u8, registers: *const pt_regs, returned: u64) -> Option<(Flow, u64)> {
+    if succeeded(returned) { transfer::decode(io, &Call::new(registers, returned)) } else { None }
+}
+
+/// Whether a result is neither nothing nor an error.
+#[inline(always)]
+pub(super) fn succeeded(returned: u64) -> bool {
+    returned != 0 && returned < FIRST_ERROR
 }
 
 /// The class of a number beyond the table.
@@ -133,6 +170,12 @@ fn beyond(number: u32) -> Class {
     } else {
         Class::Other
     }
+}
+
+/// The shape of a call below [`NUMBERS`]: an [`Io`].
+#[inline(always)]
+pub(super) fn shape(number: u32) -> u8 {
+    look_up(&SHAPES, number)
 }
 
 /// Looks a number up. The read is volatile: a compiler that knew the table would

@@ -1,7 +1,9 @@
 //! Calls on processes.
 
 use std::ffi::{CString, OsStr};
+use std::fs::File;
 use std::io;
+use std::os::fd::AsRawFd;
 use std::os::unix::ffi::OsStrExt;
 use std::ptr;
 use std::time::Duration;
@@ -168,6 +170,18 @@ pub(in crate::workload) fn exec(program: &OsStr, arguments: &[&OsStr]) -> io::Er
 pub(in crate::workload) fn leave_network() -> io::Result<()> {
     // SAFETY: no memory is passed, and only this thread changes its network.
     value(unsafe { libc::unshare(libc::CLONE_NEWNET) }).map(drop)
+}
+
+/// Enters the network of whose file this is (`setns(2)`).
+pub(in crate::workload) fn enter_network(of: &File) -> io::Result<()> {
+    // SAFETY: the descriptor is open, and only this thread changes its network.
+    value(unsafe { libc::setns(of.as_raw_fd(), libc::CLONE_NEWNET) }).map(drop)
+}
+
+/// Becomes another user for good (`setuid(2)`).
+pub(in crate::workload) fn become_user(uid: u32) -> io::Result<()> {
+    // SAFETY: the call takes a number.
+    value(unsafe { libc::setuid(uid) }).map(drop)
 }
 
 /// Sleeps once.

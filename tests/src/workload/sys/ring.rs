@@ -34,7 +34,13 @@ impl Ring {
     /// A ring whose requests a worker does (`IOSQE_ASYNC`), and whose completions this
     /// thread posts itself, later (`IORING_SETUP_DEFER_TASKRUN`, Linux 6.1).
     pub(in crate::workload) fn deferred() -> io::Result<Self> {
-        let ring = IoUring::builder().setup_single_issuer().setup_defer_taskrun().build(8)?;
+        Self::deferred_of(8)
+    }
+
+    /// The same with room for so many requests at a time.
+    pub(in crate::workload) fn deferred_of(requests: usize) -> io::Result<Self> {
+        let entries = u32::try_from(requests).map_err(io::Error::other)?.next_power_of_two();
+        let ring = IoUring::builder().setup_single_issuer().setup_defer_taskrun().build(entries)?;
         Ok(Self { ring, notices: 0, flags: squeue::Flags::ASYNC })
     }
 
@@ -59,6 +65,40 @@ impl Ring {
         let entry = opcode::Read::new(number(fd), into.as_mut_ptr(), len).offset(at).build();
         // SAFETY: `into` is writable and outlives the request.
         unsafe { self.complete(entry) }
+    }
+
+    /// Fills `into` by as many requests `IORING_OP_READ` of so many bytes as that takes, of
+    /// which none is complete before `meanwhile` has ended; how many bytes were read.
+    pub(in crate::workload) fn read_all(
+        &mut self,
+        fd: impl AsFd,
+        into: &mut [u8],
+        each: usize,
+        meanwhile: impl FnOnce() -> io::Result<()>,
+    ) -> io::Result<usize> {
+        let fd = number(fd);
+        let mut left = 0;
+        for (at, piece) in (0..).step_by(each).zip(into.chunks_mut(each)) {
+            let entry = opcode::Read::new(fd, piece.as_mut_ptr(), length(piece)?).offset(at);
+            let entry = entry.build().flags(self.flags);
+            // SAFETY: `into` is writable, and outlives the requests: this waits for all.
+            unsafe { self.ring.submission().push(&entry) }.map_err(io::Error::other)?;
+            left += 1;
+        }
+        self.ring.submit()?;
+        let held = meanwhile();
+        let mut read = Ok(0);
+        while left > 0 {
+            self.ring.submit_and_wait(1)?;
+            for entry in self.ring.completion() {
+                let result = entry.result();
+                let bytes = usize::try_from(result);
+                let bytes = bytes.map_err(|_| io::Error::from_raw_os_error(-result));
+                read = read.and_then(|sum: usize| Ok(sum + bytes?));
+                left -= 1;
+            }
+        }
+        held.and(read)
     }
 
     /// `IORING_OP_WRITE`.

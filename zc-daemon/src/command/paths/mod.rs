@@ -28,7 +28,7 @@ use crate::{
 pub fn run(flags: &Paths) -> Result<ExitCode> {
     let chosen = choose(&flags.only)?;
     let place = place(flags)?;
-    let books = Books::open(attach(flags.attach)?, Root::Process(0), 1)?;
+    let books = Books::open(attach(flags.attach)?, Root::Process(0))?;
     let (network, note) = network(flags.to)?;
     let mut runner = Runner::new(books, place, network, flags.size)?;
     let mut rows = Vec::new();

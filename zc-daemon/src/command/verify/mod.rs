@@ -1,9 +1,9 @@
 //! `zc verify`: is this application zero-copy?
 
 mod evidence;
-mod outputs;
-mod target;
-mod watched;
+pub(super) mod outputs;
+pub(super) mod target;
+pub(super) mod watched;
 
 use std::{
     fs,
@@ -17,6 +17,7 @@ use zc_common::{
     flow::{Endpoint, Route},
 };
 
+pub(super) use self::target::{quoted, spawn};
 use self::{evidence::evidence, outputs::Outputs, target::Target, watched::Watched};
 use super::{
     attach_keeping,
@@ -57,7 +58,7 @@ pub async fn run(flags: Verify) -> Result<ExitCode> {
     capabilities::require()?;
     let stacks = flags.stacks();
     let room = if stacks > 0 { sites::ROOM } else { 0 };
-    let mut books = Books::open(attach_keeping(room, flags.attach)?, target.root(), 1)?;
+    let mut books = Books::open(attach_keeping(room, flags.attach)?, target.root())?;
     if let Some(budget) = flags.budget {
         books.keep_to(budget);
     }
@@ -109,12 +110,12 @@ async fn observe(flags: &Verify, target: &Target, books: &mut Books) -> Result<O
     if kind != "command" {
         tracing::info!("zc watches {kind} {name}");
     }
-    let watched = target.watch(books, flags.duration, flags.stacks() > 0, shutdown).await?;
+    let pace = target.pace(flags.duration);
+    let watched = Watched::new(flags.stacks() > 0);
+    let watched = target.watch(books, pace, watched, shutdown, &mut |_| Ok(())).await?;
     let seconds = began.elapsed().as_secs_f64();
     books.pass()?;
-    if passes_on_to_sockets(&books.tree.total()) {
-        tokio::time::sleep(QUEUED).await;
-    }
+    settle(books).await;
     let counted = breakpoints.map(|set| set.remove(books)).transpose()?;
     let account = books.close()?;
     let audit = counted.and_then(|counted| counted.compare(&account));
@@ -124,6 +125,13 @@ async fn observe(flags: &Verify, target: &Target, books: &mut Books) -> Result<O
 /// How long bytes may lie in a socket's queue, from which they are copied later for a device
 /// that has no scatter-gather.
 const QUEUED: Duration = Duration::from_millis(500);
+
+/// Waits for what may be copied yet of what a target has sent.
+pub(super) async fn settle(books: &Books) {
+    if passes_on_to_sockets(&books.tree.total()) {
+        tokio::time::sleep(QUEUED).await;
+    }
+}
 
 /// Whether bytes went into sockets by reference.
 fn passes_on_to_sockets(tally: &Tally) -> bool {

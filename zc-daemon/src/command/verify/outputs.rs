@@ -27,11 +27,7 @@ impl Outputs {
     ///
     /// If a file cannot be written.
     pub(super) fn open(flags: &Verify) -> Result<Self> {
-        let main: Box<dyn Write> = match &flags.output {
-            Some(path) => Box::new(create(path)?),
-            None if flags.command.is_empty() => Box::new(io::stdout()),
-            None => Box::new(io::stderr()),
-        };
+        let main = main(flags.output.as_deref(), !flags.command.is_empty())?;
         let in_actions = || std::env::var_os("GITHUB_ACTIONS").is_some_and(|value| value == "true");
         Ok(Self {
             main,
@@ -65,7 +61,29 @@ impl Outputs {
     }
 }
 
-fn create(path: &Path) -> Result<File> {
+/// Where a report goes: to a file, else beside a command, whose standard output is its own, to
+/// standard error.
+///
+/// # Errors
+///
+/// If the file cannot be written.
+pub(in crate::command) fn main(
+    path: Option<&Path>,
+    beside_command: bool,
+) -> Result<Box<dyn Write>> {
+    Ok(match path {
+        Some(path) => Box::new(create(path)?),
+        None if beside_command => Box::new(io::stderr()),
+        None => Box::new(io::stdout()),
+    })
+}
+
+/// Creates a file to report to.
+///
+/// # Errors
+///
+/// If that cannot be done.
+pub(in crate::command) fn create(path: &Path) -> Result<File> {
     File::create(path).with_context(|| {
         format!("cannot write {}; name a file in a folder that is there", path.display())
     })

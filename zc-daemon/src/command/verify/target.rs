@@ -3,7 +3,7 @@
 use std::{
     ffi::{OsStr, OsString},
     os::unix::process::ExitStatusExt as _,
-    path::PathBuf,
+    path::{Path, PathBuf},
     process::{ExitStatus, Stdio},
     time::{Duration, Instant},
 };
@@ -25,15 +25,26 @@ use crate::{
 /// Time between two looks; at first less, as a command may be short.
 const STEP: Duration = Duration::from_millis(100);
 const FIRST_STEP: Duration = Duration::from_millis(5);
+/// The same where all processes are looked at.
+const SLOW_STEP: Duration = Duration::from_secs(1);
 
-/// Who is judged.
-pub(super) enum Target {
+/// How long to watch, and how often to look.
+#[derive(Clone, Copy)]
+pub(in crate::command) struct Pace {
+    pub(in crate::command) duration: Option<Duration>,
+    pub(in crate::command) step: Duration,
+}
+
+/// Who is judged, shown or recorded.
+pub(in crate::command) enum Target {
     /// What this command becomes.
     Command(Vec<OsString>),
     /// A process, and unless it is alone its descendants.
     Process { pid: u32, alone: bool },
     /// All of a cgroup; `unit` if it was named by that.
     Cgroup { directory: PathBuf, unit: Option<String> },
+    /// All of this machine, but zc.
+    Machine,
 }
 
 impl Target {
@@ -42,26 +53,35 @@ impl Target {
     /// # Errors
     ///
     /// If there is no such process, cgroup or unit.
-    pub(super) fn of(flags: &Verify) -> Result<Self> {
+    pub(in crate::command) fn of(flags: &Verify) -> Result<Self> {
         if let Some(pid) = flags.pid {
             process(pid, "verify")?;
             // Breakpoints count what is copied by its own threads.
             return Ok(Self::Process { pid, alone: flags.audit });
         }
-        if let Some(unit) = &flags.unit {
-            return Ok(Self::Cgroup {
-                directory: cgroup::of_unit(unit)?,
-                unit: Some(unit.clone()),
-            });
-        }
-        if let Some(path) = &flags.cgroup {
-            return Ok(Self::Cgroup { directory: cgroup::find(path)?, unit: None });
-        }
-        Ok(Self::Command(flags.command.clone()))
+        let named = Self::cgroup(flags.unit.as_deref(), flags.cgroup.as_deref())?;
+        Ok(named.unwrap_or_else(|| Self::Command(flags.command.clone())))
+    }
+
+    /// All of a unit, or of a cgroup; none if neither is named.
+    ///
+    /// # Errors
+    ///
+    /// If there is no such unit or cgroup.
+    pub(in crate::command) fn cgroup(
+        unit: Option<&str>,
+        path: Option<&Path>,
+    ) -> Result<Option<Self>> {
+        let directory = match (unit, path) {
+            (Some(unit), _) => cgroup::of_unit(unit)?,
+            (None, Some(path)) => cgroup::find(path)?,
+            (None, None) => return Ok(None),
+        };
+        Ok(Some(Self::Cgroup { directory, unit: unit.map(str::to_owned) }))
     }
 
     /// How its tree begins, now.
-    pub(super) fn root(&self) -> Root {
+    pub(in crate::command) fn root(&self) -> Root {
         match self {
             Self::Command(_) => Root::ChildrenOf(std::process::id()),
             Self::Process { pid, alone: true } => Root::Process(*pid),
@@ -70,11 +90,12 @@ impl Target {
                 let members = cgroup::members(directory);
                 Root::Cgroups(members.ids, members.pids)
             }
+            Self::Machine => Root::AllBut(std::process::id()),
         }
     }
 
     /// Its kind and name.
-    pub(super) fn name(&self) -> (&'static str, String) {
+    pub(in crate::command) fn name(&self) -> (&'static str, String) {
         match self {
             Self::Command(words) => {
                 let words: Vec<_> = words.iter().map(|word| quoted(word)).collect();
@@ -83,25 +104,32 @@ impl Target {
             Self::Process { pid, .. } => ("pid", pid.to_string()),
             Self::Cgroup { unit: Some(unit), .. } => ("unit", unit.clone()),
             Self::Cgroup { directory, .. } => ("cgroup", directory.display().to_string()),
+            Self::Machine => ("machine", host::kernel_release()),
         }
     }
 
+    /// To be watched for so long.
+    pub(in crate::command) fn pace(&self, duration: Option<Duration>) -> Pace {
+        let step = if matches!(self, Self::Machine) { SLOW_STEP } else { STEP };
+        Pace { duration, step }
+    }
+
     /// Runs or watches it to its end, or to the end of its time.
-    pub(super) async fn watch(
+    pub(in crate::command) async fn watch(
         &self,
         books: &mut Books,
-        duration: Option<Duration>,
-        stacks: bool,
+        pace: Pace,
+        mut watched: Watched,
         shutdown: Shutdown,
+        looked: &mut dyn FnMut(&Books) -> Result<()>,
     ) -> Result<Watched> {
         let mut child = match self {
             Self::Command(words) => Some(spawn(words)?),
-            Self::Process { .. } | Self::Cgroup { .. } => None,
+            Self::Process { .. } | Self::Cgroup { .. } | Self::Machine => None,
         };
-        let mut deadline = duration.map(|duration| Instant::now() + duration);
+        let mut deadline = pace.duration.map(|duration| Instant::now() + duration);
         let mut requested = std::pin::pin!(shutdown.requested());
-        let mut watched = Watched::new(stacks);
-        let (mut asked, mut step) = (false, FIRST_STEP);
+        let (mut asked, mut step) = (false, FIRST_STEP.min(pace.step));
         loop {
             watched.look(&books.tree.living_pids());
             let now = Instant::now();
@@ -110,13 +138,14 @@ impl Target {
                     break;
                 }
                 // By force, if it has been asked.
-                send(books, if watched.was_ended { Signal::KILL } else { Signal::TERM });
+                let signal = if watched.was_ended { Signal::KILL } else { Signal::TERM };
+                send(books.tree.living_pids(), signal);
                 watched.was_ended = true;
                 deadline = Some(now + GRACE);
             }
             let left = deadline.map(|deadline| deadline - now);
             let pause = left.map_or(step, |left| left.min(step));
-            step = STEP.min(step * 2);
+            step = pace.step.min(step * 2);
             tokio::select! {
                 status = exited(&mut child) => {
                     watched.status = Some(status_of(status?));
@@ -128,9 +157,9 @@ impl Target {
                         break;
                     }
                     if asked {
-                        send(books, Signal::KILL);
+                        send(books.tree.living_pids(), Signal::KILL);
                     } else if signal == "SIGTERM" {
-                        send(books, Signal::TERM);
+                        send(books.tree.living_pids(), Signal::TERM);
                     }
                     // SIGINT from a terminal has reached it already: twice is enough.
                     asked = true;
@@ -147,16 +176,17 @@ impl Target {
                 books.tree.extend(members.ids, members.pids);
             }
             books.pass()?;
+            looked(books)?;
         }
         if child.is_some() {
-            wind_down(books, &mut watched).await?;
+            wind_down(books, &mut watched, looked).await?;
         }
         Ok(watched)
     }
 }
 
 /// A word of a command line, on one line whatever it holds.
-fn quoted(word: &OsStr) -> String {
+pub(in crate::command) fn quoted(word: &OsStr) -> String {
     let text = word.to_string_lossy();
     let plain = |c: char| c.is_alphanumeric() || "-_./=:,+@%".contains(c);
     if !text.is_empty() && text.chars().all(plain) {
@@ -167,7 +197,7 @@ fn quoted(word: &OsStr) -> String {
 }
 
 /// Starts a command, whose orphans become children of this process.
-fn spawn(words: &[OsString]) -> Result<Child> {
+pub(in crate::command) fn spawn(words: &[OsString]) -> Result<Child> {
     let (program, arguments) = words.split_first().context("there is no command to run")?;
     set_child_subreaper(Some(rustix::process::getpid()))
         .context("orphans of the command cannot be followed")?;
@@ -184,11 +214,11 @@ async fn exited(child: &mut Option<Child>) -> Result<ExitStatus> {
 }
 
 /// What a command is given to end by itself, once its time is over.
-const GRACE: Duration = Duration::from_secs(5);
+pub(in crate::command) const GRACE: Duration = Duration::from_secs(5);
 
 /// Sends a signal to all that a command has become. Some may have ended.
-fn send(books: &Books, signal: Signal) {
-    for pid in books.tree.living_pids() {
+pub(in crate::command) fn send(pids: impl IntoIterator<Item = u32>, signal: Signal) {
+    for pid in pids {
         if let Some(pid) = i32::try_from(pid).ok().and_then(Pid::from_raw) {
             let _ = kill_process(pid, signal);
         }
@@ -199,17 +229,23 @@ fn send(books: &Books, signal: Signal) {
 const LEFT_BEHIND: Duration = Duration::from_secs(2);
 
 /// Waits for what a command has left, which are children of this process now: for one, too,
-/// that has not run yet, and so is in no book.
-async fn wind_down(books: &mut Books, watched: &mut Watched) -> Result<()> {
+/// that has no slot yet, and so is in no book.
+async fn wind_down(
+    books: &mut Books,
+    watched: &mut Watched,
+    looked: &mut dyn FnMut(&Books) -> Result<()>,
+) -> Result<()> {
     let ended = Instant::now();
     let left = |books: &Books| {
         books.tree.living() > 0 || host::living_descendants_of(std::process::id()) > 0
     };
     books.pass()?;
+    looked(books)?;
     while left(books) && ended.elapsed() < LEFT_BEHIND {
         watched.look(&books.tree.living_pids());
         tokio::time::sleep(STEP).await;
         books.pass()?;
+        looked(books)?;
     }
     Ok(())
 }

@@ -8,7 +8,7 @@ mod text;
 
 use serde::Serialize;
 
-use super::{audit::Comparison, json::Totals, site::Sites};
+use super::{audit::Comparison, inert, json::Totals, site::Sites};
 use crate::engine::{judgement::Judgement, policy::Policy, reason::Reason};
 
 /// The whole answer.
@@ -132,7 +132,7 @@ impl Report {
     /// As text.
     #[must_use]
     pub fn text(&self) -> String {
-        text::of(self)
+        inert::page(&text::of(self))
     }
 
     /// As a test report.

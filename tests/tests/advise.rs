@@ -1,0 +1,218 @@
+//! Advice: relays are found, to the byte, and nothing else is taken for one.
+
+#![expect(clippy::unwrap_used, reason = "a test that panics says what failed, and where")]
+
+use std::{
+    fs,
+    io::{Read as _, Write as _},
+    net::TcpListener,
+    path::Path,
+    process::Command,
+    thread::{self, JoinHandle},
+};
+
+use serde_json::Value;
+use zc_tests::{
+    kernel,
+    programs::{self, Stage},
+    workload::made_up,
+};
+
+const BYTES: u64 = 8 << 20;
+const CHUNK: u64 = 16 << 10;
+const CALLS: u64 = BYTES / CHUNK;
+
+/// Who takes as many bytes as come, and says how many those were.
+fn receiver() -> (String, JoinHandle<u64>) {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap().to_string();
+    let taken = thread::spawn(move || {
+        let (mut socket, _) = listener.accept().unwrap();
+        let (mut buffer, mut taken) = (vec![0; 1 << 16], 0);
+        loop {
+            match socket.read(&mut buffer).unwrap() {
+                0 => return taken,
+                more => taken += more as u64,
+            }
+        }
+    });
+    (address, taken)
+}
+
+/// Who sends [`BYTES`].
+fn sender() -> (String, JoinHandle<()>) {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap().to_string();
+    let sent = thread::spawn(move || {
+        let (mut socket, _) = listener.accept().unwrap();
+        socket.write_all(&data()).unwrap();
+    });
+    (address, sent)
+}
+
+fn data() -> Vec<u8> {
+    made_up(usize::try_from(BYTES).unwrap())
+}
+
+/// What is said of a command.
+fn advice_on(command: &[&str]) -> Value {
+    let stage = Stage::new().unwrap();
+    let report = stage.path().join("report.json");
+    let mut zc = Command::new(programs::folder().unwrap().join("zc"));
+    zc.args(["advise", "--all", "--json", "--least", "1KiB", "--output"]).arg(&report).arg("--");
+    let output = zc.args(command).output().unwrap();
+    let log = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(0), "{log}");
+    serde_json::from_str(&fs::read_to_string(&report).unwrap()).unwrap()
+}
+
+/// What is said of a workload that moves [`BYTES`].
+fn advice(stage: &Stage, treatment: &str, ends: &[&str]) -> Value {
+    let (bytes, chunk) = (BYTES.to_string(), CHUNK.to_string());
+    let workload = stage.workload("relay").unwrap();
+    let program = workload.get_program().to_str().unwrap();
+    let treated = ["--treatment", treatment, "--bytes", &bytes, "--chunk", &chunk];
+    advice_on(&[&[program, "relay"][..], &treated, ends].concat())
+}
+
+fn file(folder: &Path) -> String {
+    let file = folder.join("data");
+    fs::write(&file, data()).unwrap();
+    file.to_str().unwrap().to_owned()
+}
+
+fn rows<'a>(report: &'a Value, which: &str) -> &'a Vec<Value> {
+    report[which].as_array().unwrap()
+}
+
+/// The one thing that is advised.
+fn only(report: &Value) -> &Value {
+    let [finding] = &rows(report, "findings")[..] else { panic!("{report:#}") };
+    assert!(rows(report, "not_advised").is_empty(), "{report:#}");
+    finding
+}
+
+/// Asserts that every byte is known to be relayed so.
+fn assert_relayed(report: &Value, from: &str, to: &str, call: &str) {
+    let finding = only(report);
+    let text = |name: &str| finding[name].as_str().unwrap();
+    let ends = (text("process"), text("from"), text("to"), text("use"));
+    assert_eq!(ends, ("relay", from, to, call), "{report:#}");
+    for bytes in ["bytes", "bytes_out"] {
+        assert_eq!(finding[bytes], BYTES, "{report:#}");
+    }
+    assert_eq!((&finding["changed_calls"], &finding["copies_now"][0]), (&0.into(), &2.into()));
+    assert!(finding["chance_missed"].as_f64().unwrap() < 0.001, "{report:#}");
+}
+
+/// Bytes of a file to a socket, treated so.
+fn file_to_socket(treatment: &str) -> Value {
+    let stage = Stage::new().unwrap();
+    let (file, (address, taken)) = (file(stage.path()), receiver());
+    let report = advice(&stage, treatment, &["--from", &file, "--to", &address]);
+    assert_eq!(taken.join().unwrap(), BYTES);
+    report
+}
+
+#[test]
+fn a_file_that_is_sent_is_found_to_the_byte() {
+    let report = file_to_socket("nothing");
+    assert_relayed(&report, "file", "TCP socket", "sendfile");
+    let finding = only(&report);
+    assert_eq!((&finding["calls"], &finding["whole_calls"]), (&CALLS.into(), &CALLS.into()));
+    assert_eq!(finding["confidence"], "high", "{report:#}");
+    assert_eq!(finding["copies_then"], serde_json::json!([0, 0]), "{report:#}");
+}
+
+#[test]
+fn pieces_and_other_threads_do_not_hide_it() {
+    for treatment in ["pieces", "other-thread"] {
+        let report = file_to_socket(treatment);
+        assert_relayed(&report, "file", "TCP socket", "sendfile");
+        assert_eq!(only(&report)["confidence"], "high", "{report:#}");
+    }
+}
+
+#[test]
+fn what_goes_out_in_parts_is_less_sure() {
+    let report = file_to_socket("parts");
+    assert_relayed(&report, "file", "TCP socket", "sendfile");
+    let finding = only(&report);
+    assert_eq!((&finding["calls"], &finding["whole_calls"]), (&(3 * CALLS).into(), &0.into()));
+    assert_eq!(finding["confidence"], "medium", "{report:#}");
+}
+
+#[test]
+fn a_relay_between_sockets_is_found_to_the_byte() {
+    let stage = Stage::new().unwrap();
+    let ((from, sent), (to, taken)) = (sender(), receiver());
+    let report = advice(&stage, "nothing", &["--from", &from, "--to", &to]);
+    sent.join().unwrap();
+    assert_eq!(taken.join().unwrap(), BYTES);
+    assert_relayed(&report, "TCP socket", "TCP socket", "splice");
+}
+
+#[test]
+fn one_changed_byte_a_block_is_noticed() {
+    for treatment in ["first-byte", "middle-byte"] {
+        let report = file_to_socket(treatment);
+        assert!(rows(&report, "findings").is_empty(), "{report:#}");
+        let [way] = &rows(&report, "not_advised")[..] else { panic!("{report:#}") };
+        assert_eq!(way["why"], "it changes bytes on their way", "{report:#}");
+        let (changed, calls) = (way["changed_calls"].as_u64(), way["calls"].as_u64());
+        assert_eq!(changed.unwrap() + calls.unwrap(), CALLS, "{report:#}");
+    }
+}
+
+#[test]
+fn who_relays_nothing_is_left_alone() {
+    let stage = Stage::new().unwrap();
+    let file = file(stage.path());
+    let copy = stage.path().join("copy");
+    let copy = copy.to_str().unwrap();
+    let cases: [(&str, &[&str]); 3] = [
+        ("read-only", &["--from", &file]),
+        ("write-only", &["--to", copy]),
+        ("other-buffer", &["--from", &file, "--to", copy]),
+    ];
+    for (treatment, ends) in cases {
+        let report = advice(&stage, treatment, ends);
+        for which in ["findings", "not_advised"] {
+            assert!(rows(&report, which).is_empty(), "{treatment}: {report:#}");
+        }
+    }
+}
+
+/// Those of coreutils; a guest has others.
+#[test]
+fn well_known_programs_are_told_apart() {
+    if kernel::is_guest() {
+        return;
+    }
+    let stage = Stage::new().unwrap();
+    let file = file(stage.path());
+    // Large blocks take many calls until enough was looked at.
+    fs::write(&file, data().repeat(8)).unwrap();
+    let copy = stage.path().join("copy");
+    let copy = copy.to_str().unwrap();
+    let report = advice_on(&["sh", "-c", &format!("cat {file} | cat >{copy}")]);
+    let ends = |row: &Value| (row["from"].clone(), row["to"].clone(), row["bytes"].clone());
+    let mut found: Vec<_> = rows(&report, "findings").iter().map(ends).collect();
+    found.sort_by_key(|(from, ..)| from.to_string());
+    let expected = [("file", "pipe"), ("pipe", "file")];
+    let expected = expected.map(|(from, to)| (from.into(), to.into(), (8 * BYTES).into()));
+    assert_eq!(found, expected, "{report:#}");
+    // It has the kernel do it.
+    for program in [vec!["cp", &file, copy], vec!["gzip", "-1", "-k", "-f", &file]] {
+        let report = advice_on(&program);
+        assert!(rows(&report, "findings").is_empty(), "{report:#}");
+    }
+}
+
+#[test]
+fn who_cannot_be_looked_at_is_said() {
+    let mut zc = Command::new(programs::folder().unwrap().join("zc"));
+    let output = zc.args(["advise", "--pid", "4194305"]).output().unwrap();
+    assert_eq!(output.status.code(), Some(2));
+    assert!(String::from_utf8_lossy(&output.stderr).contains("there is no process 4194305"));
+}
