@@ -92,6 +92,18 @@ fn only(report: &Value) -> &Value {
     finding
 }
 
+/// Calls at which the kernel skipped zc, as it may since 7.0; of whatever process.
+fn skipped(report: &Value) -> u64 {
+    let skipped = rows(report, "not_seen").iter().filter(|row| row["reason"] == "skipped");
+    skipped.map(|row| row["calls"].as_u64().unwrap()).sum()
+}
+
+/// Asserts that a number is all there is of calls of such a size, but for those skipped.
+fn assert_all(report: &Value, shown: &Value, all: u64, each: u64) {
+    let least = all.saturating_sub(skipped(report) * each);
+    assert!((least..=all).contains(&shown.as_u64().unwrap()), "{shown} of {all}: {report:#}");
+}
+
 /// Asserts that every byte is known to be relayed so.
 fn assert_relayed(report: &Value, from: &str, to: &str, call: &str) {
     let finding = only(report);
@@ -99,7 +111,7 @@ fn assert_relayed(report: &Value, from: &str, to: &str, call: &str) {
     let ends = (text("process"), text("from"), text("to"), text("use"));
     assert_eq!(ends, ("relay", from, to, call), "{report:#}");
     for bytes in ["bytes", "bytes_out"] {
-        assert_eq!(finding[bytes], BYTES, "{report:#}");
+        assert_all(report, &finding[bytes], BYTES, CHUNK);
     }
     assert_eq!((&finding["changed_calls"], &finding["copies_now"][0]), (&0.into(), &2.into()));
     assert!(finding["chance_missed"].as_f64().unwrap() < 0.001, "{report:#}");
@@ -119,7 +131,8 @@ fn a_file_that_is_sent_is_found_to_the_byte() {
     let report = file_to_socket("nothing");
     assert_relayed(&report, "file", "TCP socket", "sendfile");
     let finding = only(&report);
-    assert_eq!((&finding["calls"], &finding["whole_calls"]), (&CALLS.into(), &CALLS.into()));
+    assert_all(&report, &finding["calls"], CALLS, 1);
+    assert_eq!(finding["whole_calls"], finding["calls"], "{report:#}");
     assert_eq!(finding["confidence"], "high", "{report:#}");
     assert_eq!(finding["copies_then"], serde_json::json!([0, 0]), "{report:#}");
 }
