@@ -100,6 +100,52 @@ fn what_is_recorded_sums_to_the_known_bytes() {
     assert!(text.starts_with("zc report: command sh -c"), "{text}");
 }
 
+/// A figure's verdict.
+fn verdict(diff: &Value, of: (&str, Option<&str>), figure: &str) -> String {
+    let rows = diff["rows"].as_array().unwrap().iter();
+    let mut rows = rows.filter(|row| row["of"] == of.0 && row["name"].as_str() == of.1);
+    let row = rows.find(|row| row["figure"] == figure);
+    row.unwrap_or_else(|| panic!("no {figure} of {of:?}: {diff:#}"))["verdict"].to_string()
+}
+
+#[test]
+fn builds_that_copy_less_are_told_from_those_that_vary() {
+    const TIMES: u64 = 12;
+    let stage = Stage::new().unwrap();
+    let copies = recorded(&stage, "read-file", TIMES);
+    let again = stage.path().join("again.zc");
+    fs::rename(&copies, &again).unwrap();
+    let copies = recorded(&stage, "read-file", TIMES);
+    let sends = recorded(&stage, "sendfile-file-socket", TIMES);
+    let diff = |before: &Path, after: &Path, flags: &[&str]| {
+        let files = [before, after].map(|file| file.to_str().unwrap());
+        zc(&[&["diff"], &files[..], flags].concat())
+    };
+    let json = |before: &Path, after: &Path| -> Value {
+        let output = diff(before, after, &["--json"]);
+        assert_eq!(output.status.code(), Some(0), "{output:?}");
+        serde_json::from_slice(&output.stdout).unwrap()
+    };
+    let less = json(&copies, &sends);
+    let group = ("group", Some("workload"));
+    assert_eq!(verdict(&less, group, "copies_per_byte"), "\"less\"", "{less:#}");
+    let sendfile = ("route", Some("sendfile"));
+    let sent = verdict(&less, sendfile, "transferred_bytes_per_second");
+    assert_eq!(sent, "\"more\"", "{less:#}");
+    let same = json(&again, &copies);
+    assert_eq!(verdict(&same, group, "copies_per_byte"), "\"same\"", "{same:#}");
+    assert_eq!(verdict(&same, ("all", None), "copies_per_byte"), "\"same\"", "{same:#}");
+    // A gate of a build.
+    let gate = ["--fail-on-more"];
+    let statuses = [diff(&sends, &copies, &gate), diff(&copies, &sends, &gate)];
+    let statuses = statuses.map(|output| output.status.code());
+    assert_eq!(statuses, [Some(1), Some(0)], "{less:#}");
+    let text = String::from_utf8(diff(&copies, &sends, &[]).stdout).unwrap();
+    assert!(text.contains("\nroute sendfile ") && text.contains(" less "), "{text}");
+    let wrong = diff(&copies, Path::new("/nowhere.zc"), &[]);
+    assert_eq!(wrong.status.code(), Some(2), "{wrong:?}");
+}
+
 #[test]
 fn a_recorder_that_is_killed_leaves_what_it_wrote() {
     let stage = Stage::new().unwrap();

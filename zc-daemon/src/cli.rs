@@ -20,7 +20,7 @@ pub use flame::{Flame, Format, Weighed};
 pub use grouping::Grouping;
 pub use history::HistoryFlags;
 pub use paths::{Paths, To};
-pub use record::{By, Record, Report};
+pub use record::{By, Diff, Record, Report};
 pub use top::Top;
 pub use verify::{Limits, Verify};
 pub use web::WebFlags;
@@ -143,6 +143,18 @@ pub enum Command {
     ///
     /// Status 0: shown, also of one that was cut short, which is said; 2: it is no recording.
     Report(Report),
+    /// Compare two recordings: what is more, what is less, and what only varies.
+    ///
+    /// Of all that was recorded, of each group and of each route: copies per byte, bytes copied,
+    /// passed on by reference and moved, context switches and page faults. A value is that of the
+    /// whole recording; that it changed is said only where its intervals differ by more than they
+    /// do by chance (Mann-Whitney U test) and by --least, and never blindly: where a probe was
+    /// down, events were missed, or copies are measured in one recording and inferred in the
+    /// other, zc cannot tell. docs/recordings.md has an example.
+    ///
+    /// Status 0: compared; with --fail-on-more 1: more is copied, 2: cannot tell. 2 too if one is
+    /// no recording.
+    Diff(Diff),
     /// Find processes that put bytes out as they took them in, and say what to use instead:
     /// sendfile, splice or copy_file_range.
     ///
@@ -348,8 +360,13 @@ fn filter(text: &str) -> Result<String, String> {
 /// A share of a core.
 fn share(text: &str) -> Result<f64, String> {
     let wrong = || format!("{text:?} is no share of a core; write 1% or 0.5%");
-    let percent: f64 = text.strip_suffix('%').and_then(|n| n.parse().ok()).ok_or_else(wrong)?;
-    if percent.is_finite() && percent > 0.0 { Ok(percent / 100.0) } else { Err(wrong()) }
+    percent(text).filter(|share| *share > 0.0).ok_or_else(wrong)
+}
+
+/// A share, written as a percentage: not less than none.
+fn percent(text: &str) -> Option<f64> {
+    let percent: f64 = text.strip_suffix('%')?.parse().ok()?;
+    (percent.is_finite() && percent >= 0.0).then_some(percent / 100.0)
 }
 
 fn seconds(text: &str) -> Result<Duration, String> {

@@ -61,6 +61,7 @@ fn start(config: Config) -> Result<ExitCode> {
         Command::Flame(flags) => on_this_thread(command::flame::run(*flags)),
         Command::Record(flags) => on_this_thread(command::record::run(*flags)),
         Command::Report(flags) => command::report::run(&flags),
+        Command::Diff(flags) => command::diff::run(&flags),
         Command::Advise(flags) => on_this_thread(command::advise::run(flags)),
         Command::Sites(flags) => command::sites::run(&flags),
         Command::Doctor(flags) => command::doctor::run(&flags),

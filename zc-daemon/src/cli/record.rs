@@ -4,7 +4,7 @@ use std::{ffi::OsString, path::PathBuf, time::Duration};
 
 use clap::{ArgGroup, Args, ValueEnum};
 
-use super::{Attach, Grouping, time};
+use super::{Attach, Grouping, percent, time};
 use crate::engine::{bytes::Bytes, recording::writer::LEAST};
 
 /// Flags of `zc record`.
@@ -63,6 +63,29 @@ pub struct Report {
     pub json: bool,
 }
 
+/// Flags of `zc diff`.
+#[derive(Debug, Args)]
+pub struct Diff {
+    /// The recording of how it was.
+    pub before: PathBuf,
+    /// The recording of how it is now.
+    pub after: PathBuf,
+    /// The least change that counts.
+    #[arg(long, value_name = "SHARE", default_value = "5%", value_parser = change)]
+    pub least: f64,
+    /// How probable a change may be by chance that counts. There are many figures: at 0.05 one
+    /// of twenty that did not change is taken for one that did.
+    #[arg(long, value_name = "P", default_value_t = 0.01, value_parser = probability)]
+    pub alpha: f64,
+    /// End with status 1 if all that was recorded copies more, for each byte or each second, and
+    /// with status 2 if zc cannot tell.
+    #[arg(long)]
+    pub fail_on_more: bool,
+    /// Print JSON.
+    #[arg(long)]
+    pub json: bool,
+}
+
 /// Of whom each row is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum By {
@@ -76,6 +99,16 @@ fn interval(text: &str) -> Result<Duration, String> {
     let range = Duration::from_millis(10)..=Duration::from_secs(3600);
     let out = format!("{text:?} is out of range: 10ms to 60m");
     Some(time(text)?).filter(|time| range.contains(time)).ok_or(out)
+}
+
+fn change(text: &str) -> Result<f64, String> {
+    percent(text).ok_or_else(|| format!("{text:?} is no share; write 5% or 0.5%"))
+}
+
+fn probability(text: &str) -> Result<f64, String> {
+    let wrong = || format!("{text:?} is no probability; write a number above 0, 1 at most");
+    let number: f64 = text.parse().map_err(|_| wrong())?;
+    Some(number).filter(|number| *number > 0.0 && *number <= 1.0).ok_or_else(wrong)
 }
 
 fn max_size(text: &str) -> Result<Bytes, String> {
@@ -96,6 +129,18 @@ mod tests {
         }
         for wrong in ["1MB", "0", "many"] {
             assert!(max_size(wrong).is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn changes_are_shares_and_chances_probabilities() {
+        assert_eq!((change("5%"), change("0%"), change("150%")), (Ok(0.05), Ok(0.0), Ok(1.5)));
+        for wrong in ["5", "-1%", "nan%", "inf%", "%", ""] {
+            assert!(change(wrong).is_err(), "{wrong}");
+        }
+        assert_eq!((probability("0.01"), probability("1")), (Ok(0.01), Ok(1.0)));
+        for wrong in ["0", "1.1", "-0.5", "nan", "often"] {
+            assert!(probability(wrong).is_err(), "{wrong}");
         }
     }
 }

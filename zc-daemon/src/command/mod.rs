@@ -6,6 +6,7 @@ mod books;
 mod budget;
 pub mod check_config;
 mod coverage;
+pub mod diff;
 pub mod doctor;
 pub mod flame;
 #[cfg(any(test, feature = "fuzz"))]

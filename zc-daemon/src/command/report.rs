@@ -21,17 +21,17 @@ use crate::{
 ///
 /// If it is none, or cannot be read.
 pub fn run(flags: &Report) -> Result<ExitCode> {
-    let sums = read(&flags.file)?;
+    let sums = read(&flags.file, Sums::of)?;
     let page = report::of(&sums, flags.by == By::Process);
     let text = if flags.json { serde_json::to_string_pretty(&page)? + "\n" } else { page.text() };
     io::stdout().write_all(text.as_bytes()).context("the report cannot be written")?;
     Ok(ExitCode::SUCCESS)
 }
 
-/// A recording, added up.
-pub(super) fn read(path: &Path) -> Result<Sums> {
+/// A recording, as it is asked for.
+pub(super) fn read<T>(path: &Path, of: impl FnOnce(&[u8]) -> Result<T, String>) -> Result<T> {
     let shown = path.display();
     let bytes = fs::read(path)
         .with_context(|| format!("{shown} cannot be read; zc record -o {shown} makes one"))?;
-    Sums::of(&bytes).map_err(|why| anyhow!("{shown} {why}"))
+    of(&bytes).map_err(|why| anyhow!("{shown} {why}"))
 }

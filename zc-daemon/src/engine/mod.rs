@@ -9,7 +9,7 @@
 //! what was copied by stack, [`flame`] for a picture of all; [`path`] holds what a path cost against the textbook.
 //!
 //! [`deltas`] tells what each group did since the snapshot before: [`recording`] puts it into a
-//! file, [`history`] into rings of bounded memory. [`time`] and [`bytes`] read what people write.
+//! file, [`history`] into rings of bounded memory; [`difference`] compares two files. [`time`] and [`bytes`] read what people write.
 //!
 //! For a verdict, [`tree`] tells which processes belong together, [`traffic`] sums what they
 //! did by route, [`judgement`] holds it to a [`policy`], [`reason`] says why bytes were
@@ -22,6 +22,7 @@ pub mod bytes;
 pub mod cgroup;
 pub mod coverage;
 pub mod deltas;
+pub mod difference;
 pub mod flame;
 #[cfg(any(test, feature = "fuzz"))]
 pub(crate) mod fuzz;

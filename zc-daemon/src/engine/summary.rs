@@ -1,9 +1,10 @@
 //! From a tally to the rows that views show: sums over the table of flows.
 
 use zc_common::{
-    counter::{Backing, Counter, Fault, Tally},
+    counter::{Backing, Counter, Fault, Switch, Tally},
     fallback::{Fallback, Reason},
     flow::{self, Direction, Endpoint, Flow, Route},
+    syscall::Class,
 };
 
 /// How a number came about.
@@ -139,6 +140,24 @@ pub fn fallbacks(tally: &Tally) -> impl Iterator<Item = (Route, Reason, u64)> {
 pub fn backed_faults(tally: &Tally) -> impl Iterator<Item = (Fault, Backing, u64)> {
     let keys = Fault::ALL.iter().flat_map(|fault| Backing::ALL.iter().map(|b| (*fault, *b)));
     keys.map(|(fault, backing)| (fault, backing, tally[Counter::backed(fault, backing)]))
+}
+
+/// All context switches.
+#[must_use]
+pub fn context_switches(tally: &Tally) -> u64 {
+    Switch::ALL.iter().map(|switch| tally[Counter::switches(*switch)]).sum()
+}
+
+/// All page faults.
+#[must_use]
+pub fn page_faults(tally: &Tally) -> u64 {
+    Fault::ALL.iter().map(|fault| tally[Counter::faults(*fault)]).sum()
+}
+
+/// Switches to the kernel and back: two a system call, where those are counted.
+#[must_use]
+pub fn mode_switches(tally: &Tally) -> u64 {
+    2 * Class::ALL.iter().map(|class| tally[Counter::syscalls(*class)]).sum::<u64>()
 }
 
 /// Sums the flows of each key, keys in the order they first stand in the table.

@@ -207,10 +207,9 @@ impl Switches {
     }
 }
 
-/// Two a call, if calls are counted.
+/// If calls are counted.
 pub(super) fn mode_switches(tally: &Tally, probes: &Probes) -> Option<u64> {
-    let calls = || Class::ALL.iter().map(|class| tally[Counter::syscalls(*class)]).sum::<u64>();
-    probes.has("syscalls").then(|| 2 * calls())
+    probes.has("syscalls").then(|| summary::mode_switches(tally))
 }
 
 fn transferred(rows: Vec<summary::Transferred>, probes: &Probes) -> Vec<Transferred> {

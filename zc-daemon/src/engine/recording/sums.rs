@@ -2,14 +2,12 @@
 
 use std::collections::BTreeMap;
 
-use zc_common::counter::{Counter, Fault, Switch, Tally};
-
 use super::{
     Interval, Who,
     gather::total,
     reader::{self, Read},
 };
-use crate::engine::{probes::Probes, sparse::Sparse, traffic};
+use crate::engine::{probes::Probes, sparse::Sparse, summary, traffic};
 
 /// A recording, added up.
 #[derive(Debug, Default)]
@@ -93,11 +91,8 @@ impl Point {
             seconds: interval.seconds(),
             bytes: sum(traffic::Traffic::size),
             copied: sum(|row| row.measured + row.inferred),
-            switches: events(
-                &tally,
-                [Switch::Voluntary, Switch::Involuntary].map(Counter::switches),
-            ),
-            faults: events(&tally, [Fault::Minor, Fault::Major].map(Counter::faults)),
+            switches: summary::context_switches(&tally),
+            faults: summary::page_faults(&tally),
         }
     }
 
@@ -107,10 +102,6 @@ impl Point {
     pub fn rate(&self, amount: u64) -> Option<f64> {
         (self.seconds > 0.0).then(|| amount as f64 / self.seconds)
     }
-}
-
-fn events(tally: &Tally, counters: [Counter; 2]) -> u64 {
-    counters.iter().map(|counter| tally[*counter]).sum()
 }
 
 /// How values are spread.

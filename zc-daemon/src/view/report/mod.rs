@@ -12,6 +12,7 @@ use super::{
     groups::{self, Row},
     inert,
     json::{Coverage, Totals},
+    recording::Recording,
     verify::Range,
 };
 use crate::engine::{
@@ -43,30 +44,6 @@ pub struct Report<'a> {
     /// `group` or `process`.
     by: &'static str,
     rows: Vec<Of<'a>>,
-}
-
-/// What is recorded, and whether it is whole.
-#[derive(Debug, Serialize)]
-struct Recording<'a> {
-    zc: &'a str,
-    kernel: &'a str,
-    boot_id: &'a str,
-    started_ms: u64,
-    kind: &'a str,
-    name: &'a str,
-    interval_seconds: f64,
-    /// Whether its end was written, and all before it was read.
-    whole: bool,
-    /// Why not.
-    cut: Option<&'a str>,
-    /// How a command failed, if it did.
-    failed: Option<&'a str>,
-    records: u32,
-    probes_down: Vec<&'a str>,
-    routes: BTreeMap<&'a str, &'a str>,
-    /// Counters of another version of zc, which are in no sum.
-    not_understood: &'a BTreeMap<String, u64>,
-    records_not_understood: u32,
 }
 
 #[derive(Debug, Serialize)]
@@ -131,7 +108,7 @@ pub fn of(sums: &Sums, by_process: bool) -> Report<'_> {
     };
     Report {
         version: 1,
-        recording: recording(sums),
+        recording: Recording::of(read),
         seconds: sums.seconds,
         io: moves.then(|| io(&total)),
         copies_per_byte: copies_per_byte(&read.total, moves),
@@ -146,30 +123,6 @@ pub fn of(sums: &Sums, by_process: bool) -> Report<'_> {
         },
         by: if by_process { "process" } else { "group" },
         rows: rows(sums, &shown, by_process),
-    }
-}
-
-fn recording(sums: &Sums) -> Recording<'_> {
-    let read = &sums.read;
-    let header = &read.header;
-    #[expect(clippy::cast_precision_loss, reason = "a time to print")]
-    let interval_seconds = header.interval_ms as f64 / 1000.0;
-    Recording {
-        zc: &header.zc,
-        kernel: &header.kernel,
-        boot_id: &header.boot_id,
-        started_ms: header.started_ms,
-        kind: &header.kind,
-        name: &header.name,
-        interval_seconds,
-        whole: read.cut.is_none(),
-        cut: read.cut.as_deref(),
-        failed: read.trailer.as_ref().and_then(|trailer| trailer.ended.as_deref()),
-        records: read.records,
-        probes_down: header.down(),
-        routes: header.routes.iter().map(|(r, quality)| (r.as_str(), quality.as_str())).collect(),
-        not_understood: &read.strange,
-        records_not_understood: read.skipped,
     }
 }
 

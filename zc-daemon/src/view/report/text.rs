@@ -8,7 +8,7 @@ use crate::{
         bytes::Bytes,
         recording::sums::{Point, Spread},
     },
-    view::{groups::Row, totals, verify::Range},
+    view::{groups::Row, totals, verify::Range, whole},
 };
 
 /// Columns of a sparkline.
@@ -140,11 +140,6 @@ fn timeline(report: &Report<'_>) -> String {
     row("context switches", line.context_switches_per_second, &events, &|p| Some(p.switches));
     row("page faults", line.page_faults_per_second, &events, &|point| Some(point.faults));
     page
-}
-
-#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a rate to print")]
-fn whole(rate: f64) -> u64 {
-    rate.round().max(0.0) as u64
 }
 
 /// Rates over time, in blocks of eight heights; an interval wide where there are few.

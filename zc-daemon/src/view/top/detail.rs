@@ -24,7 +24,7 @@ use crate::{
         },
         traffic::Traffic,
     },
-    view::inert::inert,
+    view::{inert::inert, whole},
 };
 
 pub(super) fn draw(app: &App, area: Rect, buffer: &mut Buffer) {
@@ -77,11 +77,6 @@ fn spark(
     let place = Rect { x: area.x + LABEL, y, width: area.width - LABEL, height: HEIGHT };
     line.absent_value_symbol(" ").render(place, buffer);
     y + HEIGHT
-}
-
-#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a bar of eight steps")]
-fn whole(rate: f64) -> u64 {
-    rate as u64
 }
 
 fn texts(row: &Row, width: usize) -> Vec<(String, Style)> {
