@@ -2,7 +2,11 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that panics says what failed, and where")]
 
-use std::{fs, path::Path, process::Command};
+use std::{
+    fs,
+    path::Path,
+    process::{Command, Stdio},
+};
 
 use quick_xml::{Reader, events::Event};
 use zc_tests::{
@@ -122,6 +126,56 @@ fn samples_stand_for_the_rest() {
     assert_sampled(&output, 16 << 10, said(&output, "By the ledger: ", " bytes in"));
     let Ended { output, .. } = of_a_reader(&["--weight", "copies", "--sample", "4"]);
     assert_sampled(&output, 4, said(&output, " bytes in ", " copies."));
+}
+
+/// What is said of the switches or faults of a workload, each of them taken.
+fn of_events(weight: &str, words: &[&str]) -> String {
+    let program = programs::folder().unwrap().join("workload");
+    let flags = ["flame", "--weight", weight, "--sample", "1", "--", program.to_str().unwrap()];
+    let zc = programs::folder().unwrap().join("zc");
+    let mut command = Command::new(zc);
+    let output = command.args(flags).args(words).stdin(Stdio::null()).output().unwrap();
+    let text = String::from_utf8(output.stdout).unwrap();
+    assert_eq!(output.status.code(), Some(0), "{text}{}", String::from_utf8_lossy(&output.stderr));
+    text
+}
+
+#[test]
+fn switches_stand_where_a_thread_left() {
+    const NAPS: u64 = 300;
+    let text = of_events("switches", &["switches", "--count", &NAPS.to_string()]);
+    let stacks = stacks(&text);
+    let (frames, weight) = &stacks[0];
+    assert!(frames[0] == "workload" && *weight >= NAPS, "{text}");
+    assert!(frames.iter().any(|frame| frame.ends_with("nanosleep_[k]")), "{text}");
+    // Both know all of a process that began after them.
+    let ledger = said(&text, "By the ledger: ", " context switches");
+    assert_eq!(sum(&stacks), ledger, "{text}");
+    assert_eq!(said(&text, "Every context switch was taken: ", " context switches"), ledger);
+}
+
+#[test]
+fn faults_stand_where_a_page_was_missing() {
+    const PAGES: u64 = 1000;
+    let stage = Stage::new().unwrap();
+    let mut command = stage.workload("faulting").unwrap();
+    command.args(["faults", "--wait", "--pages", &PAGES.to_string()]);
+    let process = Waiting::start(command).unwrap();
+    let pid = process.pid().to_string();
+    let flags = ["--pid", &pid, "--weight", "faults", "--sample", "1"];
+    let flame = Watching::start("flame", &flags).unwrap();
+    process.step().unwrap();
+    process.finish().unwrap();
+    let Ended { output, code, log } = flame.end().unwrap();
+    assert_eq!(code, Some(0), "{log}");
+    let stacks = stacks(&output);
+    let (frames, weight) = &stacks[0];
+    assert!(frames[0].starts_with("faulting") && *weight == PAGES, "{output}");
+    let last = frames[frames.len() - 1];
+    assert!(last.ends_with("touch") || last.starts_with("workload+0x"), "{output}");
+    // None but those that the kernel has on its own account, as a process ends.
+    let (drawn, ledger) = (sum(&stacks), said(&output, "By the ledger: ", " page faults"));
+    assert!(drawn <= ledger && drawn + 10 >= ledger, "{output}");
 }
 
 /// All text of a picture, which must be well-formed and have no script but its own.

@@ -3,8 +3,8 @@
 use zc_daemon::kernel::{
     hooks::{Hook, Place},
     ladder::{By, Rung},
-    loader::{load_breakpoint_alone, load_each},
-    sizes::Sample,
+    loader::{load_each, load_those_of_perf_events},
+    sizes::{Drawn, Sample},
 };
 use zc_tests::kernel;
 
@@ -33,8 +33,8 @@ fn the_same_programs_load_when_they_keep_call_sites() {
 /// Most charges then take none.
 #[test]
 fn the_same_programs_load_when_they_sample_call_sites() {
-    each_loads(1, Sample { period: 1 << 20, of_copies: false });
-    each_loads(1, Sample { period: 256, of_copies: true });
+    each_loads(1, Sample { period: 1 << 20, of: Drawn::Bytes });
+    each_loads(1, Sample { period: 256, of: Drawn::Copies });
 }
 
 fn each_loads(sites: u32, sample: Sample) {
@@ -60,8 +60,10 @@ fn each_loads(sites: u32, sample: Sample) {
 }
 
 #[test]
-fn the_program_of_breakpoints_loads_alone() {
-    assert_eq!(load_breakpoint_alone().expect("this kernel has BTF and takes maps"), Ok(()));
+fn the_programs_of_perf_events_load_alone() {
+    let loaded = load_those_of_perf_events().expect("this kernel has BTF and takes maps");
+    let expected = ["breakpoint", "event"].map(|name| (name, Ok(())));
+    assert_eq!(loaded, expected);
 }
 
 /// Whether a program for a function loads; if not, that must be for a good reason.

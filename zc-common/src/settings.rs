@@ -222,7 +222,7 @@ pub const KEEP_SITES: &str = "KEEP_SITES";
 /// `u32` global: of how many units, less one, a call site is charged with one on average: a power
 /// of two less one, 0 if each copy is kept ([`sample`](crate::site::sample)).
 pub const SAMPLE_MASK: &str = "SAMPLE_MASK";
-/// `u32` global: 1 if the units are copies, 0 if they are bytes.
+/// `u32` global: 1 if the units are copies, or events, 0 if they are bytes.
 pub const SAMPLE_COPIES: &str = "SAMPLE_COPIES";
 /// `u32` global: 1 if the arguments of processes are kept
 /// ([`Arguments`](crate::slot::Arguments)).

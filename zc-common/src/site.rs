@@ -64,6 +64,11 @@ impl CallSite {
     /// The site of bytes for whose own there was no room; made by the user half.
     pub const OVERFLOW: Self = Self { tgid: u64::MAX, stacks: u64::MAX, kind: 0 };
 
+    /// The kind of what is no copy, such as a context switch: a map that has sites of these has
+    /// no others, so that it tells nothing.
+    pub const EVENT: u64 =
+        Self::kind(Route::Other as u8, Direction::InKernel as u8, Known::Measured);
+
     /// Two stacks as one word.
     #[must_use]
     #[inline(always)]

@@ -122,7 +122,8 @@ pub enum Command {
     /// missed, copies are not measured to the byte on this kernel, the command failed, no
     /// permission, wrong usage). Never 0 if something may have gone unseen.
     Verify(Box<Verify>),
-    /// Draw on which stacks bytes are copied: a flame graph, folded stacks or a profile.
+    /// Draw on which stacks bytes are copied, threads are switched or pages are missing: a flame
+    /// graph, folded stacks or a profile.
     ///
     /// Watches a process, a cgroup, a unit, a command that it runs, or all of this machine. Of
     /// so many measured bytes (--sample) one stack is taken on average, the process' part and the

@@ -68,7 +68,7 @@ pub static KEEP_SITES: Global<u32> = Global::new(0);
 #[unsafe(no_mangle)]
 pub static SAMPLE_MASK: Global<u32> = Global::new(0);
 
-/// 1 if the units are copies.
+/// 1 if the units are copies, or events.
 #[unsafe(no_mangle)]
 pub static SAMPLE_COPIES: Global<u32> = Global::new(0);
 

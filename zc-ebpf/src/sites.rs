@@ -86,10 +86,21 @@ pub fn user_stack(context: Context) -> u32 {
 /// The number of one stack.
 #[inline(always)]
 fn take(context: Context, which: u64) -> u32 {
+    take_or(context, which, CallSite::LOST_STACK)
+}
+
+/// What the kernel answers where there is no frame to be had.
+const EFAULT: i32 = -14;
+
+/// The number of one stack, or what stands for one without a frame.
+#[inline(always)]
+fn take_or(context: Context, which: u64, frameless: u32) -> u32 {
     // The kernel asks for a context of the program's own type, which this is.
     let context = RawTracePointContext::new(context);
-    if let Ok(number) = context.get_stackid(&STACKS, which) {
-        return number as u32;
+    match context.get_stackid(&STACKS, which) {
+        Ok(number) => return number as u32,
+        Err(EFAULT) => return frameless,
+        Err(_) => {}
     }
     let taken = context.get_stackid(&MORE_STACKS, which);
     taken.map_or(CallSite::LOST_STACK, |number| number as u32 | CallSite::IN_MORE_STACKS)
@@ -141,6 +152,22 @@ fn add_returned(kind: u64, stacks: u64, bytes: u64) -> u64 {
         add(own(), kind, stacks, bytes, drawn);
     }
     0
+}
+
+/// Adds what happens to the running thread, a context switch or a page fault. Where that is not in
+/// the kernel its part of the stack has no frame; nor has the process' of a kernel thread. Idle
+/// threads are nobody.
+#[inline(always)]
+pub fn happened(context: Context) {
+    let tgid = own();
+    if tgid == 0 {
+        return;
+    }
+    let drawn = draw(1);
+    if drawn != 0 {
+        let part = |which| take_or(context, which, CallSite::NO_STACK);
+        add(tgid, CallSite::EVENT, CallSite::stacks(part(KERNEL), part(USER)), 0, drawn);
+    }
 }
 
 /// The running process.

@@ -39,13 +39,14 @@ pub struct Flame {
     /// SIGINT].
     #[arg(long = "for", value_name = "TIME", value_parser = time)]
     pub duration: Option<Duration>,
-    /// What a stack weighs: what was copied on it, or how often.
+    /// What a stack weighs: what was copied on it, or how often; or else how often a thread left
+    /// its processor on it, or a page was missing.
     #[arg(long, default_value = "bytes")]
     pub weight: Weighed,
-    /// Take the stack of one in so many bytes on average, or of one in so many copies if these
-    /// are the weight: a power of two, such as 64KiB or 256; 1 takes that of every copy, which
-    /// costs every process of this machine some 9000 instructions each [default: 1MiB of bytes,
-    /// 256 of copies].
+    /// Take the stack of one in so many bytes on average, or of one in so many copies, switches or
+    /// faults if these are the weight: a power of two, such as 64KiB or 256; 1 takes every one,
+    /// which costs every process of this machine some 9000 instructions each [default: 1MiB of
+    /// bytes, 256 of copies, 64 of switches or faults].
     #[arg(long, value_name = "PERIOD", value_parser = period)]
     pub sample: Option<u32>,
     /// Where to write [default: standard output].
@@ -72,6 +73,10 @@ pub enum Weighed {
     Bytes,
     /// Copies.
     Copies,
+    /// Context switches.
+    Switches,
+    /// Page faults.
+    Faults,
 }
 
 /// The form of a recording.
@@ -92,6 +97,8 @@ impl Flame {
         match self.weight {
             Weighed::Bytes => Weight::Bytes,
             Weighed::Copies => Weight::Copies,
+            Weighed::Switches => Weight::Switches,
+            Weighed::Faults => Weight::Faults,
         }
     }
 
@@ -101,6 +108,7 @@ impl Flame {
         self.sample.unwrap_or(match self.weight {
             Weighed::Bytes => 1 << 20,
             Weighed::Copies => 256,
+            Weighed::Switches | Weighed::Faults => 64,
         })
     }
 

@@ -16,10 +16,15 @@ use crate::{
     cli::{Flame, Format},
     engine::{
         flame::{self, NO_ROOM, Recording, Weight},
-        summary::{self, Amount, Copies},
+        summary::{self, Amount},
         tree::Root,
     },
-    kernel::{capabilities, sizes::Sample},
+    kernel::{
+        capabilities,
+        events::{Event, Watch},
+        loader::Kernel,
+        sizes::{Drawn, Sample},
+    },
     shutdown::Shutdown,
     view::flame as view,
 };
@@ -40,9 +45,12 @@ pub async fn run(flags: Flame) -> Result<ExitCode> {
     let target = target(&flags)?;
     let output = outputs::main(flags.output.as_deref(), false)?;
     capabilities::require()?;
-    let sample = Sample { period: flags.period(), of_copies: flags.weight() == Weight::Copies };
-    let mut books = Books::open(attach_sampling(ROOM, sample, flags.attach)?, target.root())?;
+    let (kernel, watch) = attach(&flags)?;
+    let mut books = Books::open(kernel, target.root())?;
     let recording = record(&flags, &target, &mut books).await?;
+    if !watch.map_or(Ok(true), |watch| watch.is_of_all())? {
+        tracing::warn!("processors came up or went down: what happened on some is not drawn");
+    }
     for note in view::notes(&recording) {
         eprintln!("zc: {note}");
     }
@@ -56,8 +64,28 @@ pub async fn run(flags: Flame) -> Result<ExitCode> {
 }
 
 /// Why there is no picture.
-const NOTHING: &str = "there is nothing to draw: no copy was seen, or none was drawn as a sample \
-                       (a smaller --sample draws more)";
+const NOTHING: &str = "there is nothing to draw: nothing of the kind was seen, or none was drawn \
+                       as a sample (a smaller --sample draws more)";
+
+/// What tells who runs, and what they did but for bytes.
+const WHO: [&str; 5] = ["exec", "rename", "context_switches", "fork", "page_faults"];
+
+/// Attaches what takes the stacks that are asked for, and no more.
+fn attach(flags: &Flame) -> Result<(Kernel, Option<Watch>)> {
+    let (of, event) = match flags.weight() {
+        Weight::Bytes => (Drawn::Bytes, None),
+        Weight::Copies => (Drawn::Copies, None),
+        Weight::Switches => (Drawn::Events, Some(Event::ContextSwitch)),
+        Weight::Faults => (Drawn::Events, Some(Event::PageFault)),
+    };
+    let sample = Sample { period: flags.period(), of };
+    let Some(event) = event else {
+        return Ok((attach_sampling(|_| true, ROOM, sample, flags.attach)?, None));
+    };
+    let mut kernel = attach_sampling(|probe| WHO.contains(&probe), ROOM, sample, flags.attach)?;
+    let watch = kernel.take_stacks_of(event)?;
+    Ok((kernel, Some(watch)))
+}
 
 fn target(flags: &Flame) -> Result<Target> {
     let Flame { pid, unit, cgroup, command, .. } = flags;
@@ -115,8 +143,8 @@ async fn record(flags: &Flame, target: &Target, books: &mut Books) -> Result<Rec
         stacks,
         weight,
         period: flags.period(),
-        copied: copied(&total),
-        unknown: unknown(books, &total),
+        booked: weight.booked(&total),
+        unknown: unknown(books, weight, &total),
         inferred,
         unplaced: if whole { 0 } else { unplaced },
         lost,
@@ -135,18 +163,11 @@ fn name_of(books: &Books, pid: u32) -> String {
     books.tree.name_of(pid).map_or_else(|| pid.to_string(), str::to_owned)
 }
 
-/// What was copied, each byte once.
-fn copied(total: &Tally) -> Amount {
-    let add = |sum: Amount, more: Amount| Amount {
-        bytes: sum.bytes + more.bytes,
-        calls: sum.calls + more.calls,
-    };
-    let rows = summary::copied(total, Copies::Best);
-    rows.iter().map(|row| row.amount).fold(Amount::default(), add)
-}
-
 /// Bytes of which it is not known what was copied; none if what was moved is not known.
-fn unknown(books: &Books, total: &Tally) -> Option<u64> {
+fn unknown(books: &Books, weight: Weight, total: &Tally) -> Option<u64> {
+    if matches!(weight, Weight::Switches | Weight::Faults) {
+        return Some(0);
+    }
     let moves = probes(&books.kernel.attachments, &Found::new()).has("transfers");
     moves.then(|| summary::unknown(total).iter().map(|row| row.amount.bytes).sum())
 }

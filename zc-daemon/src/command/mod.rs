@@ -44,13 +44,18 @@ fn attach(flags: Attach) -> Result<Kernel> {
 
 /// The same, keeping bytes by so many call sites.
 fn attach_keeping(sites: u32, flags: Attach) -> Result<Kernel> {
-    attach_sampling(sites, Sample::ALL, flags)
+    attach_sampling(|_| true, sites, Sample::ALL, flags)
 }
 
-/// The same, of which not each copy is kept.
-fn attach_sampling(sites: u32, sample: Sample, flags: Attach) -> Result<Kernel> {
+/// The same, or what is wanted of it, where not every stack is kept.
+fn attach_sampling(
+    wanted: fn(&str) -> bool,
+    sites: u32,
+    sample: Sample,
+    flags: Attach,
+) -> Result<Kernel> {
     let sizes = Sizes { sites, sample, ..Sizes::LEAST };
-    attach_wanted(|_| true, sizes, flags)
+    attach_wanted(wanted, sizes, flags)
 }
 
 /// The same, keeping so much of who processes are, but what makes every system call dear only

@@ -1,10 +1,12 @@
 //! Flame graphs: call sites as lists of names, and how sure a share of samples is.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, fmt};
+
+use zc_common::counter::{Counter, Fault, Switch, Tally};
 
 use super::{
     site::{Frame, Site, Whole},
-    summary::{Amount, Quality},
+    summary::{self, Amount, Copies, Quality},
 };
 
 /// What a stack weighs.
@@ -14,6 +16,31 @@ pub enum Weight {
     Bytes,
     /// How often.
     Copies,
+    /// Context switches.
+    Switches,
+    /// Page faults.
+    Faults,
+}
+
+/// What the ledger has of what is drawn: exact, whatever was sampled.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Booked {
+    /// Bytes copied, and copies.
+    Copied(Amount),
+    /// Context switches.
+    Switches {
+        /// Those that a thread asked for, to wait.
+        voluntary: u64,
+        /// Those that it did not.
+        involuntary: u64,
+    },
+    /// Page faults.
+    Faults {
+        /// Those without a disk.
+        minor: u64,
+        /// Those with one.
+        major: u64,
+    },
 }
 
 /// Stacks of names, the outermost first, each with its weight.
@@ -26,17 +53,17 @@ pub struct Recording {
     pub stacks: Stacks,
     /// What they weigh.
     pub weight: Weight,
-    /// Of how much of that one sample was taken, on average; 1 if every copy was.
+    /// Of how much of that one sample was taken, on average; 1 if every one was.
     pub period: u32,
-    /// What was copied, by the ledger: to the byte, whatever was sampled.
-    pub copied: Amount,
+    /// What the ledger says of it.
+    pub booked: Booked,
     /// Bytes that were moved without zc knowing what was copied of them; none if it does not
     /// know what was moved.
     pub unknown: Option<u64>,
     /// What part of the weight is of copies that were inferred, not measured.
     pub inferred: u64,
-    /// The weight of copies, of whatever process, for whose site there was no room, if it is
-    /// not among the stacks.
+    /// The weight of what, of whatever process, had no room for its site, if it is not among the
+    /// stacks.
     pub unplaced: u64,
     /// Events that were missed.
     pub lost: u64,
@@ -58,6 +85,27 @@ impl Weight {
         match self {
             Self::Bytes => "bytes",
             Self::Copies => "copies",
+            Self::Switches => "context switches",
+            Self::Faults => "page faults",
+        }
+    }
+
+    /// What has a stack.
+    #[must_use]
+    pub const fn one(self) -> &'static str {
+        match self {
+            Self::Bytes | Self::Copies => "copy",
+            Self::Switches => "context switch",
+            Self::Faults => "page fault",
+        }
+    }
+
+    /// What a target did of it.
+    #[must_use]
+    pub const fn done(self) -> &'static str {
+        match self {
+            Self::Bytes | Self::Copies => "copied by",
+            Self::Switches | Self::Faults => "of",
         }
     }
 
@@ -66,7 +114,43 @@ impl Weight {
     pub const fn of(self, amount: Amount) -> u64 {
         match self {
             Self::Bytes => amount.bytes,
-            Self::Copies => amount.calls,
+            Self::Copies | Self::Switches | Self::Faults => amount.calls,
+        }
+    }
+
+    /// What the ledger has of it.
+    #[must_use]
+    pub fn booked(self, total: &Tally) -> Booked {
+        let copied = || summary::copied(total, Copies::Best).into_iter().map(|row| row.amount);
+        let add = |sum: Amount, more: Amount| Amount {
+            bytes: sum.bytes + more.bytes,
+            calls: sum.calls + more.calls,
+        };
+        match self {
+            Self::Bytes | Self::Copies => Booked::Copied(copied().fold(Amount::default(), add)),
+            Self::Switches => Booked::Switches {
+                voluntary: total[Counter::switches(Switch::Voluntary)],
+                involuntary: total[Counter::switches(Switch::Involuntary)],
+            },
+            Self::Faults => Booked::Faults {
+                minor: total[Counter::faults(Fault::Minor)],
+                major: total[Counter::faults(Fault::Major)],
+            },
+        }
+    }
+}
+
+impl fmt::Display for Booked {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Copied(Amount { bytes, calls }) => write!(f, "{bytes} bytes in {calls} copies"),
+            Self::Switches { voluntary, involuntary } => {
+                let all = voluntary + involuntary;
+                write!(f, "{all} context switches, {voluntary} of them voluntary")
+            }
+            Self::Faults { minor, major } => {
+                write!(f, "{} page faults, {major} of them major", minor + major)
+            }
         }
     }
 }
@@ -78,15 +162,15 @@ impl Recording {
         self.stacks.values().sum()
     }
 
-    /// How many samples they stand for; none if every copy was taken.
+    /// How many samples they stand for; none if every stack was taken.
     #[must_use]
     pub fn samples(&self) -> Option<u64> {
         (self.period > 1).then(|| self.sum() / u64::from(self.period))
     }
 }
 
-/// The standard error of a share of so many samples, at most: each copy is drawn by itself, so
-/// they spread no more than if each were of another copy.
+/// The standard error of a share of so many samples, at most: each copy or event is drawn by
+/// itself, so they spread no more than if each were of another one.
 #[must_use]
 #[expect(clippy::cast_precision_loss, reason = "an error is shown to a few digits")]
 pub fn error(share: f64, samples: u64) -> f64 {

@@ -1,5 +1,7 @@
-//! Every CPU, visited once.
+//! Every CPU: which are up; each visited once.
 
+use anyhow::{Context as _, Result};
+use aya::util::online_cpus;
 use rustix::thread::{CpuSet, sched_getaffinity, sched_setaffinity};
 
 /// Runs for a moment on every CPU this process may use, so that each switches:
@@ -22,4 +24,9 @@ pub(super) fn visit_each() {
     if visits.join().is_err() {
         tracing::debug!("the thread that visits every CPU panicked");
     }
+}
+
+/// The processors that are up.
+pub(super) fn online() -> Result<Vec<u32>> {
+    online_cpus().map_err(|(_, error)| error).context("cannot list the processors")
 }

@@ -366,7 +366,7 @@ mod tests {
 
     use super::{
         super::{
-            breakpoints,
+            breakpoints, events,
             ladder::{By, Ladder, Rung},
             relays,
         },
@@ -415,9 +415,11 @@ mod tests {
             object.programs.keys().map(|name| Cow::from(name.as_str())).collect();
         let named = probes().flat_map(|probe| probe.ladder(Ladder::Best)).flat_map(Rung::programs);
         let mut named: BTreeSet<_> = named.map(|program| program.name).collect();
-        // What an audit or an advice alone loads is in no row: it counts for nothing else.
+        // What an audit, an advice or a flame graph alone loads is in no row: it counts for
+        // nothing else.
         assert!(named.insert(breakpoints::PROGRAM.into()));
         assert!(named.insert(relays::PROGRAM.into()));
+        assert!(named.insert(events::PROGRAM.into()));
         assert_eq!(built, named);
     }
 }

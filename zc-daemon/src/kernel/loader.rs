@@ -9,7 +9,7 @@ use std::{
 use anyhow::{Context as _, Result, bail};
 use aya::{
     Ebpf, EbpfLoader,
-    programs::{self, BtfTracePoint, FEntry, FExit, KProbe, KProbeError, ProgramError},
+    programs::{self, BtfTracePoint, FEntry, FExit, KProbe, KProbeError, PerfEvent, ProgramError},
     util::nr_cpus,
 };
 use aya_log::EbpfLogger;
@@ -20,8 +20,10 @@ use zc_common::{
 
 use super::{
     arguments::{ARGV, Arguments},
+    breakpoints,
     btf::Btf,
     cgroups::{CGROUPS, Cgroups},
+    events,
     handed::{HANDED, Requests},
     hooks::{EACH_CALL, FAULTS, Place, Probe, is_call, probes},
     immediates,
@@ -30,7 +32,7 @@ use super::{
     object, relays,
     settings::Settings,
     sites,
-    sizes::{Kept, Sample, Sizes},
+    sizes::{Drawn, Kept, Sample, Sizes},
     slots::{Slots, TAKEN},
 };
 
@@ -339,16 +341,26 @@ pub fn load_each(sites: u32, sample: Sample) -> Result<Vec<(Rung, Result<(), Str
     Ok(rungs.map(|rung| (rung, loaded.load_rung(rung, types))).collect())
 }
 
-/// The same for the program of breakpoints, which only an audit loads.
+/// The same for the programs of perf events, which only an audit or a flame graph loads.
 ///
 /// # Errors
 ///
 /// As [`load_each`].
-pub fn load_breakpoint_alone() -> Result<Result<(), String>> {
+pub fn load_those_of_perf_events() -> Result<Vec<(&'static str, Result<(), String>)>> {
     let settings = Settings::for_kernel(&Btf::from_running_kernel()?)?;
     let mut loaded = Loaded::maps_only(&settings, Sizes::LEAST, false)?;
-    let program = super::watch::program(&mut loaded.ebpf)?;
-    Ok(program.load().map_err(|error| sentence(&error)))
+    let mut load = |name| {
+        let program = of_perf_events(&mut loaded.ebpf, name)?;
+        Ok((name, program.load().map_err(|error| sentence(&error))))
+    };
+    [breakpoints::PROGRAM, events::PROGRAM].into_iter().map(&mut load).collect()
+}
+
+/// A program of perf events.
+pub(super) fn of_perf_events<'a>(ebpf: &'a mut Ebpf, name: &str) -> Result<&'a mut PerfEvent> {
+    let program =
+        ebpf.program_mut(name).with_context(|| format!("the object has no program {name}"))?;
+    program.try_into().with_context(|| format!("the object's program {name} is of another type"))
 }
 
 /// The object with one program, attached to a tracepoint, and no other one; its maps are
@@ -452,11 +464,12 @@ impl Loaded {
         let level = log_level();
         loader.override_global(aya_log::LEVEL, &level, true);
         let Kept { argv, cgroups, .. } = sizes.identity;
+        let Sample { period, of } = sizes.sample;
         let own = [
             (SETTLE_EACH, u32::from(each_call)),
-            (KEEP_SITES, u32::from(sizes.sites != 0)),
-            (SAMPLE_MASK, sizes.sample.period.saturating_sub(1)),
-            (SAMPLE_COPIES, u32::from(sizes.sample.of_copies)),
+            (KEEP_SITES, u32::from(sizes.sites != 0 && of != Drawn::Events)),
+            (SAMPLE_MASK, period.saturating_sub(1)),
+            (SAMPLE_COPIES, u32::from(of != Drawn::Bytes)),
             (KEEP_ARGV, u32::from(argv)),
             (KEEP_CGROUPS, u32::from(cgroups != 0)),
         ];

@@ -2,7 +2,7 @@
 //!
 //! [`hooks`] says what there is to attach, [`ladder`] what by, [`sizes`] how large, [`loader`]
 //! attaches it, [`slots`] reads what was charged, [`meter`] what that costs, [`sites`] at
-//! which call sites; [`arguments`] and [`cgroups`] say who was charged; [`breakpoints`] and
+//! which call sites, [`events`] of what is no copy; [`arguments`] and [`cgroups`] say who was charged; [`breakpoints`] and
 //! [`watch`] are the same for an audit, and [`relays`] for advice. [`mod@reference`] and [`path`] move bytes themselves.
 //! The engine sees none of this: it is handed [`zc_common::slot::Reading`]s.
 
@@ -14,6 +14,7 @@ pub mod capabilities;
 pub mod cgroups;
 mod copying;
 mod cpus;
+pub mod events;
 #[cfg(any(test, feature = "fuzz"))]
 pub(crate) mod fuzz;
 mod handed;

@@ -19,7 +19,7 @@ pub struct Sizes {
     pub sites: u32,
     /// Stacks in the first map of them; none stands for twice as many as there are sites.
     pub stacks: Option<u32>,
-    /// Which copies' stacks are taken.
+    /// Which stacks are taken.
     pub sample: Sample,
     /// Ways for bytes to be relayed, by process and stack, where that is looked for.
     pub ways: u32,
@@ -29,18 +29,29 @@ pub struct Sizes {
     pub identity: Kept,
 }
 
-/// Which copies' stacks are taken: one in `period` of them or of their bytes, on average.
+/// Which stacks are taken: one in `period`, on average.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Sample {
-    /// A power of two; 1 takes that of each copy.
+    /// A power of two; 1 takes every one.
     pub period: u32,
-    /// Whether it is of copies, not bytes.
-    pub of_copies: bool,
+    /// Of what.
+    pub of: Drawn,
+}
+
+/// What stacks are drawn of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Drawn {
+    /// Bytes that are copied.
+    Bytes,
+    /// Copies.
+    Copies,
+    /// Events ([`super::events`]), and of no copies.
+    Events,
 }
 
 impl Sample {
     /// Each copy's.
-    pub const ALL: Self = Self { period: 1, of_copies: false };
+    pub const ALL: Self = Self { period: 1, of: Drawn::Bytes };
 }
 
 /// What is kept of who processes are, besides what is in their slots.

@@ -9,13 +9,13 @@ use aya::{
         PerfEvent, ProgramError,
         perf_event::{BreakpointConfig, PerfEventConfig, PerfEventScope, SamplePolicy},
     },
-    util::online_cpus,
 };
 use zc_common::audit::{Site, Watch};
 
 use super::{
     breakpoints::{Function, MAP, PROGRAM},
-    loader::Kernel,
+    cpus::online,
+    loader::{Kernel, of_perf_events},
 };
 
 /// What breakpoints counted in one function.
@@ -50,9 +50,9 @@ impl Kernel {
     /// One sentence that says why the kernel refuses.
     pub fn watch(&mut self, tgid: u32, functions: &[(&'static Function, u64)]) -> Result<Placed> {
         self.expect(tgid, functions)?;
-        let program = program(&mut self.ebpf)?;
+        let program = of_perf_events(&mut self.ebpf, PROGRAM)?;
         program.load().context("the kernel refuses the program of breakpoints")?;
-        let processors = processors()?;
+        let processors = online()?;
         for cpu in &processors {
             for (_, address) in functions {
                 set(program, *cpu, *address)?;
@@ -67,7 +67,9 @@ impl Kernel {
     ///
     /// If a count cannot be read, or a processor came up that was not watched.
     pub fn unwatch(&mut self, placed: &Placed) -> Result<Vec<Hits>> {
-        program(&mut self.ebpf)?.unload().context("cannot take breakpoints away")?;
+        of_perf_events(&mut self.ebpf, PROGRAM)?
+            .unload()
+            .context("cannot take breakpoints away")?;
         let mut watched = watched(self.ebpf.map_mut(MAP))?;
         let read = |(function, address): &(&'static Function, u64)| {
             let site = Site { tgid: placed.tgid.into(), address: *address };
@@ -80,7 +82,7 @@ impl Kernel {
         };
         let hits = placed.functions.iter().map(read).collect::<Result<_>>()?;
         ensure!(
-            processors()? == placed.processors,
+            online()? == placed.processors,
             "processors went down or came up, on which nothing was watched; try again"
         );
         Ok(hits)
@@ -109,16 +111,6 @@ type Watched<'a> = HashMap<&'a mut aya::maps::MapData, [u64; 2], [u64; Watch::WO
 fn watched(map: Option<&mut Map>) -> Result<Watched<'_>> {
     HashMap::try_from(map.context("the object has no map WATCHED")?)
         .context("the object's WATCHED has an unknown shape")
-}
-
-pub(super) fn program(ebpf: &mut aya::Ebpf) -> Result<&mut PerfEvent> {
-    let program = ebpf.program_mut(PROGRAM).context("the object has no program of breakpoints")?;
-    program.try_into().context("the object's program of breakpoints is of another type")
-}
-
-/// The processors that are up.
-fn processors() -> Result<Vec<u32>> {
-    online_cpus().map_err(|(_, error)| error).context("cannot list the processors")
 }
 
 /// Sets one breakpoint.

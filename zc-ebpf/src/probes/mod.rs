@@ -10,6 +10,7 @@ mod calls;
 mod cgroup_mkdir;
 mod cow;
 mod dax;
+mod events;
 mod fuse;
 mod io_uring;
 mod page_cache;

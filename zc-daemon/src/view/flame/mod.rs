@@ -16,11 +16,11 @@ use crate::engine::{
 /// it a stack.
 #[must_use]
 pub fn notes(recording: &Recording) -> Vec<String> {
-    let Recording { weight, copied, target, seconds, .. } = recording;
+    let Recording { weight, booked, target, seconds, .. } = recording;
     let target = flame::legible(target);
     let mut notes = vec![
-        format!("{} copied by {target}, in {seconds:.1} s.", weight.name()),
-        format!("By the ledger: {} bytes in {} copies.", copied.bytes, copied.calls),
+        format!("{} {} {target}, in {seconds:.1} s.", weight.name(), weight.done()),
+        format!("By the ledger: {booked}."),
         sampling(recording),
     ];
     let shares = [
@@ -51,11 +51,11 @@ pub fn notes(recording: &Recording) -> Vec<String> {
 }
 
 fn sampling(recording: &Recording) -> String {
-    let (sum, name) = (recording.sum(), recording.weight.name());
+    let (sum, name, one) = (recording.sum(), recording.weight.name(), recording.weight.one());
     match recording.samples() {
-        None => format!("Every copy was taken: {sum} {name}."),
+        None => format!("Every {one} was taken: {sum} {name}."),
         Some(0) => format!(
-            "One sample in {}: none was drawn; give a smaller --sample, or 1 for every copy.",
+            "One sample in {}: none was drawn; give a smaller --sample, or 1 for every {one}.",
             rate(recording)
         ),
         Some(n) => format!(
@@ -71,14 +71,16 @@ fn sampling(recording: &Recording) -> String {
 fn rate(recording: &Recording) -> String {
     match recording.weight {
         Weight::Bytes => Bytes(recording.period.into()).to_string(),
-        Weight::Copies => format!("{} copies", recording.period),
+        counted @ (Weight::Copies | Weight::Switches | Weight::Faults) => {
+            format!("{} {}", recording.period, counted.name())
+        }
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::engine::summary::Amount;
+    use crate::engine::{flame::Booked, summary::Amount};
 
     /// A recording with two stacks, one of a hostile name.
     pub(super) fn recording(period: u32) -> Recording {
@@ -91,7 +93,7 @@ mod tests {
             stacks: stacks.into(),
             weight: Weight::Bytes,
             period,
-            copied: Amount { bytes: 4_000_000, calls: 70 },
+            booked: Booked::Copied(Amount { bytes: 4_000_000, calls: 70 }),
             unknown: Some(0),
             inferred: 1 << 20,
             unplaced: 0,
@@ -112,6 +114,23 @@ mod tests {
         assert!(exact.contains("Every copy was taken: 4194304 bytes."), "{exact}");
         let none = Recording { stacks: [].into(), inferred: 0, ..recording(64) };
         assert!(notes(&none)[2].contains("none was drawn"), "{:?}", notes(&none));
+    }
+
+    #[test]
+    fn events_are_told_as_copies_are() {
+        let booked = Booked::Switches { voluntary: 900, involuntary: 100 };
+        let weight = Weight::Switches;
+        let stacks = [(vec!["sh".to_owned()], 960)].into();
+        let of = |period| {
+            let all = Recording { stacks, weight, period, booked, inferred: 0, ..recording(1) };
+            notes(&all).join("\n")
+        };
+        let said = of(64);
+        assert!(said.starts_with("context switches of command x"), "{said}");
+        assert!(said.contains("By the ledger: 1000 context switches, 900 of them voluntary."));
+        assert!(said.contains("One sample in 64 context switches: 15, which stand for 960"));
+        let faults = Booked::Faults { minor: 7, major: 2 };
+        assert_eq!(faults.to_string(), "9 page faults, 2 of them major");
     }
 
     #[test]

@@ -117,7 +117,7 @@ fn profile(recording: &Recording) -> Profile {
     let comment = said.iter().map(|note| number(strings.take(note))).collect();
     let unit = match recording.weight {
         Weight::Bytes => "bytes",
-        Weight::Copies => "count",
+        Weight::Copies | Weight::Switches | Weight::Faults => "count",
     };
     let kind = number(strings.take(recording.weight.name()));
     let kind = ValueType { kind, unit: number(strings.take(unit)) };
