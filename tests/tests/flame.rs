@@ -2,8 +2,9 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that panics says what failed, and where")]
 
-use std::{fs, path::Path, process::Command};
+use std::{fs, io::Read as _, path::Path, process::Command};
 
+use flate2::read::GzDecoder;
 use quick_xml::{Reader, events::Event};
 use zc_tests::{
     kernel, programs,
@@ -122,6 +123,93 @@ fn samples_stand_for_the_rest() {
     assert_sampled(&output, 16 << 10, said(&output, "By the ledger: ", " bytes in"));
     let Ended { output, .. } = of_a_reader(&["--weight", "copies", "--sample", "4"]);
     assert_sampled(&output, 4, said(&output, " bytes in ", " copies."));
+}
+
+/// The fields of a message of protocol buffers, by their wire format alone: number, and value or
+/// bytes.
+fn fields(mut bytes: &[u8]) -> Vec<(u64, u64, &[u8])> {
+    let mut fields = Vec::new();
+    while !bytes.is_empty() {
+        let tag = varint(&mut bytes);
+        let value = varint(&mut bytes);
+        let held = match tag & 7 {
+            0 => &[],
+            2 => bytes.split_off(..usize::try_from(value).unwrap()).unwrap(),
+            wire => panic!("profile.proto has no field of type {wire}"),
+        };
+        fields.push((tag >> 3, value, held));
+    }
+    fields
+}
+
+fn varint(bytes: &mut &[u8]) -> u64 {
+    let mut value = 0;
+    for shift in (0..64).step_by(7) {
+        let byte = *bytes.split_off_first().unwrap();
+        value |= u64::from(byte & 0x7f) << shift;
+        if byte < 0x80 {
+            break;
+        }
+    }
+    value
+}
+
+/// All bytes of a field, one after the other.
+fn all<'a>(message: &'a [u8], number: u64) -> Vec<&'a [u8]> {
+    let of = |(field, _, held): (u64, u64, &'a [u8])| (field == number).then_some(held);
+    fields(message).into_iter().filter_map(of).collect()
+}
+
+/// The value of a field that is there once.
+fn one(message: &[u8], number: u64) -> u64 {
+    fields(message).into_iter().find(|(field, ..)| *field == number).unwrap().1
+}
+
+/// Numbers of a field that are packed.
+fn packed(message: &[u8], number: u64) -> Vec<u64> {
+    let mut numbers = Vec::new();
+    for mut held in all(message, number) {
+        while !held.is_empty() {
+            numbers.push(varint(&mut held));
+        }
+    }
+    numbers
+}
+
+/// The stacks of a profile, the outermost frame first, by the numbers of `profile.proto`
+/// (github.com/google/pprof).
+fn stacks_of_profile(profile: &[u8]) -> Vec<(Vec<String>, u64)> {
+    let strings = all(profile, 6);
+    let text = |position: u64| {
+        String::from_utf8(strings[usize::try_from(position).unwrap()].to_vec()).unwrap()
+    };
+    let find = |number, id| all(profile, number).into_iter().find(|held| one(held, 1) == id);
+    let name = |id: &u64| {
+        let location = find(4, *id).unwrap();
+        assert!(find(3, one(location, 2)).is_some());
+        let function = find(5, one(all(location, 4)[0], 1)).unwrap();
+        text(one(function, 2))
+    };
+    let kind = all(profile, 1)[0];
+    assert_eq!([text(0), text(one(kind, 1)), text(one(kind, 2))], ["", "bytes", "bytes"]);
+    let stack =
+        |sample: &&[u8]| (packed(sample, 1).iter().rev().map(name).collect(), packed(sample, 2)[0]);
+    all(profile, 2).iter().map(stack).collect()
+}
+
+#[test]
+fn a_profile_says_what_was_copied_where() {
+    let stage = Stage::new().unwrap();
+    let path = stage.path().join("profile.pb.gz");
+    let Ended { log, .. } = of_a_reader(&["--sample", "1", "-o", path.to_str().unwrap()]);
+    let mut profile = Vec::new();
+    GzDecoder::new(fs::File::open(&path).unwrap()).read_to_end(&mut profile).unwrap();
+    let stacks = stacks_of_profile(&profile);
+    let (frames, bytes) = stacks.iter().max_by_key(|(_, bytes)| *bytes).unwrap();
+    assert_eq!(*bytes, BYTES, "{stacks:?}");
+    assert_known(&frames.iter().map(String::as_str).collect::<Vec<_>>(), &format!("{stacks:?}"));
+    let sum: u64 = stacks.iter().map(|(_, bytes)| bytes).sum();
+    assert_eq!(sum, said(&log, "By the ledger: ", " bytes in"), "{stacks:?}");
 }
 
 /// All text of a picture, which must be well-formed and have no script but its own.
