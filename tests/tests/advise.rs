@@ -13,8 +13,8 @@ use std::{
 
 use serde_json::Value;
 use zc_tests::{
-    kernel,
     programs::{self, Stage},
+    real::{CASES, scene::Scene},
     workload::made_up,
 };
 
@@ -85,6 +85,10 @@ fn rows<'a>(report: &'a Value, which: &str) -> &'a Vec<Value> {
     report[which].as_array().unwrap()
 }
 
+fn text<'a>(row: &'a Value, name: &str) -> &'a str {
+    row[name].as_str().unwrap()
+}
+
 /// The one thing that is advised.
 fn only(report: &Value) -> &Value {
     let [finding] = &rows(report, "findings")[..] else { panic!("{report:#}") };
@@ -107,9 +111,7 @@ fn assert_all(report: &Value, shown: &Value, all: u64, each: u64) {
 /// Asserts that every byte is known to be relayed so.
 fn assert_relayed(report: &Value, from: &str, to: &str, call: &str) {
     let finding = only(report);
-    let text = |name: &str| finding[name].as_str().unwrap();
-    let ends = (text("process"), text("from"), text("to"), text("use"));
-    assert_eq!(ends, ("relay", from, to, call), "{report:#}");
+    assert_eq!(advised(report), [["relay", from, to, call]], "{report:#}");
     for bytes in ["bytes", "bytes_out"] {
         assert_all(report, &finding[bytes], BYTES, CHUNK);
     }
@@ -196,29 +198,79 @@ fn who_relays_nothing_is_left_alone() {
     }
 }
 
-/// Those of coreutils; a guest has others.
-#[test]
-fn well_known_programs_are_told_apart() {
-    if kernel::is_guest() {
-        return;
+/// What is said of a real program, and how large its file is.
+fn advice_on_real(name: &str) -> (Value, u64) {
+    let case = CASES.iter().find(|case| case.name == name).unwrap();
+    (Scene::new(case).unwrap().advise().unwrap(), case.mib << 20)
+}
+
+/// Process, ends and call of each finding.
+fn advised(report: &Value) -> Vec<[&str; 4]> {
+    let words = ["process", "from", "to", "use"];
+    rows(report, "findings").iter().map(|row| words.map(|name| text(row, name))).collect()
+}
+
+/// Asserts that this way is the one that is spoken of, and so many percent of the file or more
+/// are known to have gone it.
+fn assert_finds(name: &str, expected: [&str; 4], percent: u64) {
+    let (report, file) = advice_on_real(name);
+    let finding = only(&report);
+    assert_eq!(advised(&report), [expected], "{name}: {report:#}");
+    let bytes = finding["bytes"].as_u64().unwrap();
+    // Beside the file there are heads of answers.
+    let most = file + (64 << 10);
+    assert!((file * percent / 100..=most).contains(&bytes), "{name}: {report:#}");
+    assert_eq!(finding["changed_calls"], 0, "{name}: {report:#}");
+}
+
+/// Asserts that nothing is said.
+fn assert_finds_nothing(name: &str) {
+    let (report, _) = advice_on_real(name);
+    for which in ["findings", "not_advised"] {
+        assert!(rows(&report, which).is_empty(), "{name}: {report:#}");
     }
-    let stage = Stage::new().unwrap();
-    let file = file(stage.path());
-    // Large blocks take many calls until enough was looked at.
-    fs::write(&file, data().repeat(8)).unwrap();
-    let copy = stage.path().join("copy");
-    let copy = copy.to_str().unwrap();
-    let report = advice_on(&["sh", "-c", &format!("cat {file} | cat >{copy}")]);
-    let ends = |row: &Value| (row["from"].clone(), row["to"].clone(), row["bytes"].clone());
-    let mut found: Vec<_> = rows(&report, "findings").iter().map(ends).collect();
-    found.sort_by_key(|(from, ..)| from.to_string());
-    let expected = [("file", "pipe"), ("pipe", "file")];
-    let expected = expected.map(|(from, to)| (from.into(), to.into(), (8 * BYTES).into()));
+}
+
+#[test]
+fn nginx_that_does_without_sendfile_is_found() {
+    assert_finds("nginx-no-sendfile", ["nginx", "file", "TCP socket", "sendfile"], 99);
+}
+
+#[test]
+fn nginx_that_sends_by_reference_is_left_alone() {
+    assert_finds_nothing("nginx-sendfile");
+}
+
+#[test]
+fn nginx_that_compresses_is_left_alone() {
+    assert_finds_nothing("nginx-gzip");
+}
+
+/// It fills nine buffers a call, of which eight are looked at.
+#[test]
+fn nginx_between_two_sockets_is_found() {
+    assert_finds("nginx-proxy", ["nginx", "TCP socket", "TCP socket", "splice"], 80);
+}
+
+#[test]
+fn cp_is_found_if_it_reads_and_writes() {
+    assert_finds("cp-read-write", ["cp", "file", "file", "copy_file_range"], 100);
+}
+
+#[test]
+fn cp_that_has_the_kernel_copy_is_left_alone() {
+    assert_finds_nothing("cp");
+}
+
+#[test]
+fn both_ends_of_a_pipe_are_found() {
+    let (report, file) = advice_on_real("cat-pipe-cat");
+    let mut found = advised(&report);
+    found.sort_unstable();
+    let expected = [["cat", "file", "pipe", "splice"], ["cat", "pipe", "file", "splice"]];
     assert_eq!(found, expected, "{report:#}");
-    // It has the kernel do it.
-    for program in [vec!["cp", &file, copy], vec!["gzip", "-1", "-k", "-f", &file]] {
-        let report = advice_on(&program);
-        assert!(rows(&report, "findings").is_empty(), "{report:#}");
+    for finding in rows(&report, "findings") {
+        assert_all(&report, &finding["bytes"], file, 128 << 10);
     }
 }
 

@@ -7,7 +7,8 @@ pub struct Case {
     pub name: &'static str,
     /// The command as a shell takes it; `PORT` stands for a free port.
     pub command: &'static str,
-    /// What nginx is told beside what all cases tell it, be it the program or the peer.
+    /// What nginx is told beside what all cases tell it, be it the program or the peer;
+    /// `UPSTREAM` stands for a free port.
     pub nginx: &'static str,
     /// Who is at the other end.
     pub peer: Peer,
@@ -46,6 +47,9 @@ pub enum Peer {
     Client(&'static [&'static str]),
     /// nginx, which serves the file, and takes copies of it.
     Server,
+    /// On one side curl, which fetches the file; on the other nginx on the port `UPSTREAM`,
+    /// which serves it.
+    Between,
     /// The test, which reads until the end of the connection.
     Reader,
 }
@@ -158,6 +162,19 @@ pub static CASES: &[Case] = &[
         content: Content::Text,
         because: "`file.gz` lies beside the file, and goes by sendfile",
         ..PLAIN
+    },
+    Case {
+        name: "nginx-proxy",
+        command: NGINX,
+        nginx: "location / { proxy_pass http://127.0.0.1:UPSTREAM; proxy_max_temp_file_size 0; }",
+        peer: Peer::Between,
+        copied: &[READ, WRITTEN],
+        because: "nine buffers of 4 KiB at most are filled (`readv`) from one socket and written \
+                  (`writev`) to the other; were it not told otherwise, it would keep in a file what \
+                  the client does not take at once",
+        hint: Some("between sockets"),
+        fix: "none by nginx; `option splice-auto` of haproxy",
+        ..COPIES
     },
     Case {
         name: "python-http-server",

@@ -13,8 +13,12 @@ use std::{
 
 use anyhow::{Context as _, Result, bail, ensure};
 use rustix::process::{Pid, Signal, kill_process, kill_process_group};
+use serde_json::Value;
 
-use super::case::{Case, Content, POLICY, Peer};
+use super::{
+    case::{Case, Content, POLICY, Peer},
+    nginx,
+};
 use crate::{
     programs::{self, Stage},
     verify::{self, Verified},
@@ -26,6 +30,7 @@ const COPY: &str = "copy";
 const PID: &str = "pid";
 const REPORT: &str = "report.json";
 const CONF: &str = "nginx.conf";
+const UPSTREAM: &str = "upstream.conf";
 
 /// Times 10 ms that a server may take to start: emulated machines are slow.
 const PATIENCE: u32 = 6000;
@@ -36,6 +41,8 @@ pub struct Scene {
     case: &'static Case,
     stage: Stage,
     port: u16,
+    /// Of who is behind nginx.
+    upstream: u16,
 }
 
 /// What came of one run.
@@ -89,8 +96,8 @@ impl Scene {
     /// If there is no room for them, or a program is not there.
     pub fn new(case: &'static Case) -> Result<Self> {
         let stage = Stage::on_disk(case.name)?;
-        let port = TcpListener::bind("127.0.0.1:0")?.local_addr()?.port();
-        let scene = Self { case, stage, port };
+        let [port, upstream] = nginx::free_ports()?;
+        let scene = Self { case, stage, port, upstream };
         for program in ["nginx", "python3", "curl", "cp", "cat", "dd", "env", "gzip", "nice"] {
             ensure!(
                 scene.path().split(':').any(|folder| PathBuf::from(folder).join(program).exists()),
@@ -106,7 +113,9 @@ impl Scene {
             let status = scene.base("gzip").args(["-1", "-k", FILE]).status()?;
             ensure!(status.success(), "gzip ended with {status}");
         }
-        fs::write(scene.file(CONF), scene.nginx_conf())?;
+        let told = case.nginx.replace("UPSTREAM", &upstream.to_string());
+        fs::write(scene.file(CONF), nginx::conf(&told, port))?;
+        fs::write(scene.file(UPSTREAM), nginx::conf("sendfile on;", upstream))?;
         Ok(scene)
     }
 
@@ -123,6 +132,26 @@ impl Scene {
     ///
     /// If the case did not do what it is to do; what zc says of it is no error.
     pub fn judge(&self, flags: &[&str]) -> Result<Judged> {
+        let mut verify = verify::command()?;
+        verify.args(POLICY).args(flags);
+        self.play(verify)
+    }
+
+    /// The same under `zc advise`; what that reports.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::judge`], or if zc cannot look.
+    pub fn advise(&self) -> Result<Value> {
+        let mut advise = Command::new(programs::folder()?.join("zc"));
+        advise.args(["advise", "--all", "--least", "1KiB"]);
+        let Verified { code, log, report, .. } = self.play(advise)?.verified;
+        ensure!(code == Some(0), "it ended with {code:?}: {log}");
+        Ok(report)
+    }
+
+    /// Runs the case under a command of zc.
+    fn play(&self, zc: Command) -> Result<Judged> {
         for left in [COPY, PID, REPORT] {
             // The first run leaves nothing.
             let _ = fs::remove_file(self.file(left));
@@ -130,30 +159,20 @@ impl Scene {
         let file = fs::metadata(self.file(FILE))?.len();
         let mut wire = file;
         let output = match self.case.peer {
-            Peer::Nobody => self.verify(flags)?.end()?,
+            Peer::Nobody => self.watched(zc)?.end()?,
             Peer::Server => {
-                let mut nginx = self.base("nginx");
-                nginx.args(["-p", ".", "-c", CONF, "-g", "master_process off;"]);
-                let mut server = Running::start(nginx)?;
-                self.wait_for_port(&mut server)?;
-                self.verify(flags)?.end()?
+                let _server = self.serve(CONF, self.port)?;
+                self.watched(zc)?.end()?
             }
-            Peer::Reader => {
-                let listener = TcpListener::bind(("127.0.0.1", self.port))?;
-                let mut copy = File::create(self.file(COPY))?;
-                let reader = thread::spawn(move || io::copy(&mut listener.accept()?.0, &mut copy));
-                let output = self.verify(flags)?.end()?;
-                // Had it not connected, nobody would; this ends the wait.
-                drop(TcpStream::connect(("127.0.0.1", self.port)));
-                reader.join().map_err(|_| anyhow::anyhow!("the reader panicked"))??;
+            Peer::Reader => self.read_from(zc)?,
+            Peer::Client(more) => {
+                let output;
+                (output, wire) = self.fetch_from(zc, more)?;
                 output
             }
-            Peer::Client(more) => {
-                let mut verify = self.verify(flags)?;
-                self.wait_for_port(&mut verify)?;
-                wire = self.fetch(more)?;
-                self.interrupt()?;
-                verify.end()?
+            Peer::Between => {
+                let _server = self.serve(UPSTREAM, self.upstream)?;
+                self.fetch_from(zc, &[])?.0
             }
         };
         let text = |bytes| String::from_utf8_lossy(bytes).into_owned();
@@ -165,18 +184,49 @@ impl Scene {
         Ok(Judged { verified: Verified { code, output, log, report }, file, wire })
     }
 
-    /// `zc verify` on the command of the case.
-    fn verify(&self, flags: &[&str]) -> Result<Running> {
+    /// Starts zc on the command of the case.
+    fn watched(&self, zc: Command) -> Result<Running> {
         let command = self.case.command.replace("PORT", &self.port.to_string());
         // Who is started in the background ignores SIGINT, unless told otherwise.
         let shell = match self.case.peer {
-            Peer::Client(_) => format!("echo $$ >{PID}; exec env --default-signal=INT {command}"),
+            Peer::Client(_) | Peer::Between => {
+                format!("echo $$ >{PID}; exec env --default-signal=INT {command}")
+            }
             Peer::Nobody | Peer::Server | Peer::Reader => command,
         };
-        let mut verify = self.placed(verify::command()?);
-        verify.args(["--json", "--output", REPORT]).args(POLICY);
-        verify.args(flags).args(["--", "sh", "-c", &shell]);
-        Running::start(verify)
+        let mut zc = self.placed(zc);
+        zc.args(["--json", "--output", REPORT, "--", "sh", "-c", &shell]);
+        Running::start(zc)
+    }
+
+    /// nginx that nobody watches.
+    fn serve(&self, conf: &str, port: u16) -> Result<Running> {
+        let mut nginx = self.base("nginx");
+        nginx.args(["-p", ".", "-c", conf, "-g", "master_process off;"]);
+        let mut server = Running::start(nginx)?;
+        wait_for_port(port, &mut server)?;
+        Ok(server)
+    }
+
+    /// Reads what the case sends, to its end.
+    fn read_from(&self, zc: Command) -> Result<Output> {
+        let listener = TcpListener::bind(("127.0.0.1", self.port))?;
+        let mut copy = File::create(self.file(COPY))?;
+        let reader = thread::spawn(move || io::copy(&mut listener.accept()?.0, &mut copy));
+        let output = self.watched(zc)?.end()?;
+        // Had it not connected, nobody would; this ends the wait.
+        drop(TcpStream::connect(("127.0.0.1", self.port)));
+        reader.join().map_err(|_| anyhow::anyhow!("the reader panicked"))??;
+        Ok(output)
+    }
+
+    /// Fetches the file from the case, and has it end; and bytes over the wire.
+    fn fetch_from(&self, zc: Command, more: &[&str]) -> Result<(Output, u64)> {
+        let mut watched = self.watched(zc)?;
+        wait_for_port(self.port, &mut watched)?;
+        let wire = self.fetch(more)?;
+        self.interrupt()?;
+        Ok((watched.end()?, wire))
     }
 
     /// curl, which fetches the file; how many bytes went over the wire.
@@ -199,22 +249,6 @@ impl Scene {
         let text = fs::read_to_string(self.file(PID))?;
         let pid = Pid::from_raw(text.trim().parse()?).context("no process id")?;
         kill_process(pid, Signal::INT).context("it has ended already")
-    }
-
-    /// Waits until somebody listens.
-    fn wait_for_port(&self, server: &mut Running) -> Result<()> {
-        let server = server.child()?;
-        for _ in 0..PATIENCE {
-            if TcpStream::connect(("127.0.0.1", self.port)).is_ok() {
-                return Ok(());
-            }
-            if let Some(status) = server.try_wait()? {
-                let said = server.stderr.take().map(io::read_to_string).transpose()?;
-                bail!("it ended with {status} before it served: {}", said.unwrap_or_default());
-            }
-            thread::sleep(Duration::from_millis(10));
-        }
-        bail!("nobody comes to listen on port {}", self.port)
     }
 
     fn compare(&self) -> Result<()> {
@@ -244,20 +278,22 @@ impl Scene {
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
         command
     }
+}
 
-    /// One worker, which its master starts: `zc verify` must follow it. The user is root, as
-    /// the folder is root's.
-    fn nginx_conf(&self) -> String {
-        let temporary = ["client_body", "proxy", "fastcgi", "uwsgi", "scgi"];
-        let temporary = temporary.map(|name| format!("{name}_temp_path {name};")).join(" ");
-        format!(
-            "daemon off;\nuser root root;\nworker_processes 1;\npid nginx.pid;\n\
-             error_log stderr warn;\nevents {{}}\nhttp {{\n{temporary}\naccess_log off;\n\
-             client_max_body_size 0;\n{}\n\
-             server {{ listen 127.0.0.1:{}; root .; dav_methods PUT; }}\n}}\n",
-            self.case.nginx, self.port
-        )
+/// Waits until somebody listens.
+fn wait_for_port(port: u16, server: &mut Running) -> Result<()> {
+    let server = server.child()?;
+    for _ in 0..PATIENCE {
+        if TcpStream::connect(("127.0.0.1", port)).is_ok() {
+            return Ok(());
+        }
+        if let Some(status) = server.try_wait()? {
+            let said = server.stderr.take().map(io::read_to_string).transpose()?;
+            bail!("it ended with {status} before it served: {}", said.unwrap_or_default());
+        }
+        thread::sleep(Duration::from_millis(10));
     }
+    bail!("nobody comes to listen on port {port}")
 }
 
 /// Writes so many bytes, always the same ones: blocks that differ by their numbers, as to

@@ -77,8 +77,9 @@ pub(super) fn named(site: sites::Site, symbols: &Symbols) -> Site {
     let (route, direction, known) = site.kind;
     let kernel = named_frames(true, &site.kernel, |addresses| symbols.kernel(addresses));
     let user = user_frames(site.tgid, &site.user, symbols);
+    let is_cut = matches!(&site.user, Stack::Taken(addresses) if user.len() < addresses.len());
     let (frames, whole) = site::stack(kernel, user);
-    let lost = site.kernel == Stack::Lost || site.user == Stack::Lost;
+    let lost = is_cut || site.kernel == Stack::Lost || site.user == Stack::Lost;
     Site {
         tgid: site.tgid,
         route,

@@ -39,7 +39,8 @@ static HINTS: &[Hint] = &[
         program: NGINX,
         codes: RELAYED,
         text: "nginx: set `sendfile on;` (with `tcp_nopush on;`), and no `aio threads` with \
-               `directio` where the page cache serves",
+               `directio` where the page cache serves; what it proxies between sockets it copies \
+               whatever is set",
     },
     Hint {
         program: NGINX,

@@ -93,10 +93,28 @@ impl Symbols {
         calls(addresses).map(symbol).collect()
     }
 
-    /// A process' functions at these addresses, the innermost first.
+    /// A process' functions at these addresses, the innermost first, as far as they can be: a
+    /// caller that the process has mapped nothing to run at is none, and what lies beyond it
+    /// is no more of one. Code that keeps no frame pointers leaves such, another each time.
     #[must_use]
     pub fn user(&self, pid: u32, addresses: &[u64]) -> Vec<Symbol> {
-        calls(addresses).map(|address| self.user_symbol(pid, address)).collect()
+        let symbols = calls(addresses).map(|address| self.user_symbol(pid, address));
+        let is_code = |position: usize, symbol: &Symbol| {
+            position == 0 || symbol.function.is_some() || self.may_run(pid, symbol)
+        };
+        symbols
+            .enumerate()
+            .take_while(|(position, symbol)| is_code(*position, symbol))
+            .map(|(_, symbol)| symbol)
+            .collect()
+    }
+
+    /// Whether there may be code where no function is known. A process that was never looked at
+    /// may have it anywhere.
+    fn may_run(&self, pid: u32, symbol: &Symbol) -> bool {
+        let Some(known) = self.processes.get(&pid) else { return true };
+        symbol.module.is_some()
+            || known.mappings.iter().any(|(mapping, _)| mapping.range.contains(&symbol.offset))
     }
 
     fn user_symbol(&self, pid: u32, address: u64) -> Symbol {
@@ -194,8 +212,19 @@ mod tests {
     #[test]
     fn what_is_not_mapped_keeps_its_address() {
         let symbols = Symbols::default();
-        let nowhere = Symbol { offset: 0x1000, ..Symbol::default() };
-        assert_eq!(symbols.user(std::process::id(), &[0x1000]), [nowhere]);
+        let nowhere = |offset| Symbol { offset, ..Symbol::default() };
+        let found = symbols.user(std::process::id(), &[0x1000, 0x2000]);
+        assert_eq!(found, [nowhere(0x1000), nowhere(0x1fff)]);
+    }
+
+    #[test]
+    fn a_caller_where_nothing_can_run_is_none_nor_is_what_lies_beyond() {
+        let (mut symbols, own) = (Symbols::default(), std::process::id());
+        symbols.remember(own);
+        let code = here() + 1;
+        let found = |addresses: &[u64]| symbols.user(own, addresses).len();
+        assert_eq!(found(&[code, code, 0x1000, code]), 2);
+        assert_eq!(found(&[0x1000, code, u64::MAX]), 2);
     }
 
     #[test]

@@ -20,6 +20,8 @@ struct Profile {
     sample_type: Vec<ValueType>,
     #[prost(message, repeated, tag = "2")]
     sample: Vec<Sample>,
+    #[prost(message, repeated, tag = "3")]
+    mapping: Vec<Mapping>,
     #[prost(message, repeated, tag = "4")]
     location: Vec<Location>,
     #[prost(message, repeated, tag = "5")]
@@ -54,11 +56,24 @@ struct Sample {
     value: Vec<i64>,
 }
 
+/// What frames are in. One stands for all: what they are called is known, where they lie is not
+/// told.
+#[derive(Clone, Copy, PartialEq, Message)]
+struct Mapping {
+    #[prost(uint64, tag = "1")]
+    id: u64,
+    /// So that no reader looks for names where there are none to find.
+    #[prost(bool, tag = "7")]
+    has_functions: bool,
+}
+
 /// A frame.
 #[derive(Clone, PartialEq, Message)]
 struct Location {
     #[prost(uint64, tag = "1")]
     id: u64,
+    #[prost(uint64, tag = "2")]
+    mapping_id: u64,
     #[prost(message, repeated, tag = "4")]
     line: Vec<Line>,
 }
@@ -129,10 +144,13 @@ fn profile(recording: &Recording) -> Profile {
     let named = (1..).zip(&frames.all[1..]);
     let function =
         named.clone().map(|(id, name)| Function { id, name: number(strings.take(name)) }).collect();
-    let location = named.map(|(id, _)| Location { id, line: vec![Line { function_id: id }] });
+    let mapping = Mapping { id: 1, has_functions: true };
+    let line = |id| vec![Line { function_id: id }];
+    let location = named.map(|(id, _)| Location { id, mapping_id: mapping.id, line: line(id) });
     Profile {
         sample_type: vec![kind],
         sample: samples,
+        mapping: vec![mapping],
         location: location.collect(),
         function,
         string_table: strings.all.into_iter().map(str::to_owned).collect(),

@@ -2,12 +2,16 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that panics says what failed, and where")]
 
+mod profile;
+
 use std::{
     fs,
+    io::Read as _,
     path::Path,
     process::{Command, Stdio},
 };
 
+use flate2::read::GzDecoder;
 use quick_xml::{Reader, events::Event};
 use zc_tests::{
     kernel, programs,
@@ -176,6 +180,21 @@ fn faults_stand_where_a_page_was_missing() {
     // None but those that the kernel has on its own account, as a process ends.
     let (drawn, ledger) = (sum(&stacks), said(&output, "By the ledger: ", " page faults"));
     assert!(drawn <= ledger && drawn + 10 >= ledger, "{output}");
+}
+
+#[test]
+fn a_profile_says_what_was_copied_where() {
+    let stage = Stage::new().unwrap();
+    let path = stage.path().join("profile.pb.gz");
+    let Ended { log, .. } = of_a_reader(&["--sample", "1", "-o", path.to_str().unwrap()]);
+    let mut profile = Vec::new();
+    GzDecoder::new(fs::File::open(&path).unwrap()).read_to_end(&mut profile).unwrap();
+    let stacks = profile::stacks(&profile);
+    let (frames, bytes) = stacks.iter().max_by_key(|(_, bytes)| *bytes).unwrap();
+    assert_eq!(*bytes, BYTES, "{stacks:?}");
+    assert_known(&frames.iter().map(String::as_str).collect::<Vec<_>>(), &format!("{stacks:?}"));
+    let sum: u64 = stacks.iter().map(|(_, bytes)| bytes).sum();
+    assert_eq!(sum, said(&log, "By the ledger: ", " bytes in"), "{stacks:?}");
 }
 
 /// All text of a picture, which must be well-formed and have no script but its own.
