@@ -135,6 +135,10 @@ fn a_file_that_is_sent_is_found_to_the_byte() {
     assert_eq!(finding["whole_calls"], finding["calls"], "{report:#}");
     assert_eq!(finding["confidence"], "high", "{report:#}");
     assert_eq!(finding["copies_then"], serde_json::json!([0, 0]), "{report:#}");
+    let [least, most] = [0, 1].map(|place| finding["saved_cpu_share"][place].as_f64().unwrap());
+    let rate = finding["bytes_per_second"].as_f64().unwrap();
+    // From a TB a second to a MB a second, of two copies.
+    assert!(2e-12 * rate < least && least <= most && most < 2e-6 * rate, "{report:#}");
 }
 
 #[test]

@@ -15,8 +15,8 @@ use self::target::Target;
 use super::{sites, verify::outputs};
 use crate::{
     cli::Advise,
-    engine::advice::{self, Counted, Least, Verdict, Way},
-    host::{self, symbols::Symbols},
+    engine::advice::{self, Cost, Counted, Least, Verdict, Way},
+    host::{self, copying, symbols::Symbols},
     kernel::relays::{Found, Relays, Row},
     shutdown::Shutdown,
     view::{
@@ -56,7 +56,9 @@ pub async fn run(flags: Advise) -> Result<ExitCode> {
     known.look(&found, &mut target);
     drop(relays);
     let least = Least { bytes_per_second: flags.least.0, seconds };
-    let report = known.report(&found, target.name(), least);
+    let cost =
+        copying::cost().map(|copying::Seconds { cached, uncached }| Cost { cached, uncached });
+    let report = known.report(&found, target.name(), (least, cost));
     let text = if flags.json {
         serde_json::to_string_pretty(&report)? + "\n"
     } else {
@@ -105,7 +107,12 @@ impl Known {
         }
     }
 
-    fn report(&self, found: &Found, target: String, least: Least) -> Report {
+    fn report(
+        &self,
+        found: &Found,
+        target: String,
+        (least, cost): (Least, Option<Cost>),
+    ) -> Report {
         let counted: Vec<_> = found.rows.iter().map(counted).collect();
         let (mut findings, mut not_advised) = (Vec::new(), Vec::new());
         for way in advice::ways(&counted, &self.members) {
@@ -114,7 +121,7 @@ impl Known {
             match way.verdict(least) {
                 Verdict::Advised(remedy, confidence) => {
                     let (advice, frames) = ((remedy, confidence), self.frames(&way, row));
-                    findings.push(Finding::new(&way, name, advice, least.seconds, frames));
+                    findings.push(Finding::new(&way, name, advice, (least.seconds, cost), frames));
                 }
                 Verdict::Not(why) => {
                     not_advised.push(NotAdvised { moved: Moved::new(&way, name), why });
@@ -126,6 +133,7 @@ impl Known {
             kernel: host::kernel_release(),
             target,
             seconds: least.seconds,
+            copy_seconds_per_gib: cost.map(Cost::of_a_gib),
             findings,
             not_advised,
             not_seen: self.not_seen(found),

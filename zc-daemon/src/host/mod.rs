@@ -4,6 +4,7 @@
 //! address is called.
 
 pub mod cgroup;
+pub mod copying;
 #[cfg(any(test, feature = "fuzz"))]
 pub(crate) mod fuzz;
 mod maps;
