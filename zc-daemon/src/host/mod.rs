@@ -9,10 +9,12 @@ pub mod copying;
 pub(crate) mod fuzz;
 mod maps;
 pub mod names;
+pub mod peers;
 mod perf_map;
 mod proc;
 pub mod program;
 pub mod symbols;
+mod tcp;
 
 use std::{
     collections::{BTreeSet, HashMap},

@@ -1,16 +1,19 @@
-//! Advice: which processes put bytes out as they took them in, and what to use instead.
+//! Advice: which processes put bytes out as they took them in, or send large ones of their own,
+//! and what to use instead.
 //!
 //! To advise what does not hold is worse than to say nothing. So a process that was seen to
 //! change bytes is not advised, nor one of which too few were looked at to have seen it.
 
 mod cost;
 mod remedy;
+mod sends;
 mod ways;
 
 use std::collections::BTreeSet;
 
 pub use cost::Cost;
 pub use remedy::{Remedy, remedy};
+pub use sends::{Peers, Sends, sends};
 pub use ways::{Way, ways};
 use zc_common::relay::{Ends, Sums};
 

@@ -1,14 +1,16 @@
 //! What `zc advise` prints: who could copy less, by what, and how that is known.
 
+mod moved;
 #[cfg(test)]
 mod tests;
 mod text;
 
 use serde::Serialize;
-use zc_common::{file::Kind, relay::Unseen};
+use zc_common::relay::Unseen;
 
+pub use self::moved::Moved;
 use super::site::Frame;
-use crate::engine::advice::{Confidence, Cost, Remedy, Way};
+use crate::engine::advice::{Confidence, Cost, Remedy};
 
 /// The whole answer.
 #[derive(Debug, Serialize)]
@@ -30,37 +32,6 @@ pub struct Report {
     pub not_advised: Vec<NotAdvised>,
     /// Calls that were not looked at, or not in whole.
     pub not_seen: Vec<NotSeen>,
-}
-
-/// One way of one process.
-#[derive(Debug, Serialize)]
-pub struct Moved {
-    /// The process.
-    pub pid: u32,
-    /// Its name.
-    pub process: String,
-    /// From where.
-    pub from: &'static str,
-    /// To where.
-    pub to: &'static str,
-    /// Bytes that went out unchanged, as far as was looked.
-    pub bytes: u64,
-    /// Calls that put them out.
-    pub calls: u64,
-    /// Those of them that put out at once all that a call had taken in.
-    pub whole_calls: u64,
-    /// Calls that put out what had been changed, and their bytes.
-    pub changed_calls: u64,
-    /// See there.
-    pub changed_bytes: u64,
-    /// Calls so short, or so late a part of what was taken in, that none of it was looked at.
-    pub unsampled_calls: u64,
-    /// All bytes that the process took in from there.
-    pub bytes_in: u64,
-    /// All that it put out to there.
-    pub bytes_out: u64,
-    /// Had one byte been changed in each call, the chance that none of them was seen: 0 to 1.
-    pub chance_missed: f64,
 }
 
 /// One advice.
@@ -88,7 +59,8 @@ pub struct Finding {
     pub saved_cpu_share: Option<[f64; 2]>,
     /// Whether calls are so small that they cost more than what they copy.
     pub small_calls: bool,
-    /// Where the process puts most of it out, the innermost frame first.
+    /// Where the process puts most of it out, the innermost frame first; none of sends, whose
+    /// stacks are not taken.
     pub frames: Vec<Frame>,
 }
 
@@ -130,40 +102,14 @@ pub const fn unseen(why: Unseen) -> &'static str {
     }
 }
 
-impl Moved {
-    /// Of this process.
-    #[must_use]
-    pub fn new(way: &Way, process: String) -> Self {
-        let Way { process: (pid, _), from, to, sums, bytes_in, bytes_out, .. } = *way;
-        Self {
-            pid,
-            process,
-            from: name(from),
-            to: name(to),
-            bytes: sums.bytes,
-            calls: sums.calls,
-            whole_calls: sums.whole,
-            changed_calls: sums.changed,
-            changed_bytes: sums.changed_bytes,
-            unsampled_calls: sums.unsampled,
-            bytes_in,
-            bytes_out,
-            chance_missed: way.chance_missed(),
-        }
-    }
-}
-
 impl Finding {
-    /// An advice, with what it stands on.
+    /// An advice, with what it stands on, and bytes a second.
     #[must_use]
     pub fn new(
-        way: &Way,
-        process: String,
+        (moved, rate): (Moved, f64),
         (remedy, confidence): (Remedy, Confidence),
-        (seconds, cost): (f64, Option<Cost>),
-        frames: Vec<Frame>,
+        cost: Option<Cost>,
     ) -> Self {
-        let rate = way.rate(seconds);
         let Remedy { call, how, now, then } = remedy;
         let saved = |more: u64, less: u64| {
             #[expect(clippy::cast_precision_loss, reason = "a copy or two")]
@@ -172,7 +118,7 @@ impl Finding {
         };
         let saved = [saved(now.0, then.1), saved(now.1, then.0)];
         Self {
-            moved: Moved::new(way, process),
+            moved,
             confidence: match confidence {
                 Confidence::High => "high",
                 Confidence::Medium => "medium",
@@ -184,23 +130,8 @@ impl Finding {
             copies_then: then.into(),
             saved_bytes_per_second: saved,
             saved_cpu_share: cost.map(|cost| cost.share(saved)),
-            small_calls: way.is_small(),
-            frames,
+            small_calls: false,
+            frames: Vec::new(),
         }
-    }
-}
-
-/// What an end is called.
-const fn name(end: Kind) -> &'static str {
-    match end {
-        Kind::File | Kind::PlainFile => "file",
-        Kind::DirectFile | Kind::DirectOpaque => "direct file",
-        Kind::Opaque => "other file",
-        Kind::Socket => "other socket",
-        Kind::TcpSocket => "TCP socket",
-        Kind::UnixStream => "unix stream",
-        Kind::Pipe => "pipe",
-        Kind::Null | Kind::Other => "device",
-        Kind::Unknown => "unknown",
     }
 }

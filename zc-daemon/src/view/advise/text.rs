@@ -14,7 +14,10 @@ impl Report {
             self.target, self.seconds, self.kernel
         );
         if self.findings.is_empty() {
-            page.push_str("nothing is advised: nobody was surely seen to relay bytes unchanged\n");
+            page.push_str(
+                "nothing is advised: nobody was surely seen to relay bytes unchanged, or to send\n\
+                 large ones of its own to another machine\n",
+            );
         }
         for finding in &self.findings {
             finding.write(&mut page);
@@ -54,7 +57,7 @@ fn basis(seconds: Option<[f64; 2]>) -> String {
 
 impl Finding {
     fn write(&self, page: &mut String) {
-        let Moved { pid, process, from, to, calls, whole_calls, .. } = &self.moved;
+        let Moved { pid, process, from, to, .. } = &self.moved;
         let _ = writeln!(
             page,
             "{:>12}/s  {process} ({pid}): {from} to {to}: use {}, copies of each byte {} -> {}, \
@@ -73,16 +76,7 @@ impl Finding {
         let share = self.saved_cpu_share.map(|share| format!(", {}", of_a_core(share)));
         let share = share.unwrap_or_default();
         line(format!("saves {saved} of copies a second{share}: {}", self.how));
-        line(format!(
-            "{} bytes went out by {calls} calls as they had come in, by {whole_calls} of them all \
-             that was taken in at once",
-            self.moved.bytes
-        ));
-        line(format!(
-            "{} bytes were taken in from there ({from}) in all, {} put out to there ({to})",
-            self.moved.bytes_in, self.moved.bytes_out
-        ));
-        line(self.moved.unchanged());
+        self.moved.evidence().into_iter().for_each(&mut line);
         if self.small_calls {
             line(
                 "its calls move fewer than 4096 bytes each, so they cost more than the copies: \
@@ -96,33 +90,15 @@ impl Finding {
     }
 }
 
-impl Moved {
-    /// What speaks for nothing being changed.
-    fn unchanged(&self) -> String {
-        let mut text = match self.changed_calls {
-            0 => "none was seen changed".to_owned(),
-            calls => format!("{calls} calls put out {} changed bytes", self.changed_bytes),
-        };
-        let _ = write!(
-            text,
-            "; were one byte of each call changed, the chance to have seen none is {}",
-            percent(self.chance_missed)
-        );
-        if self.unsampled_calls > 0 {
-            let _ = write!(text, "; of {} calls nothing was looked at", self.unsampled_calls);
-        }
-        text
-    }
-}
-
 impl NotAdvised {
     fn write(&self, page: &mut String) {
-        let Moved { pid, process, from, to, bytes, calls, changed_calls, .. } = &self.moved;
+        let Moved { pid, process, from, to, .. } = &self.moved;
         let _ = writeln!(
             page,
-            "{:16}{process} ({pid}): {from} to {to}: {} ({bytes} bytes by {calls} calls \
-             unchanged, {changed_calls} calls changed)",
-            "", self.why
+            "{:16}{process} ({pid}): {from} to {to}: {} ({})",
+            "",
+            self.why,
+            self.moved.counts()
         );
     }
 }
@@ -141,7 +117,7 @@ fn range([least, most]: [u64; 2]) -> String {
     if least == most { least.to_string() } else { format!("{least} to {most}") }
 }
 
-fn percent(chance: f64) -> String {
+pub(super) fn percent(chance: f64) -> String {
     if chance < 0.0001 { "less than 0.01 %".to_owned() } else { format!("{:.2} %", 100.0 * chance) }
 }
 
