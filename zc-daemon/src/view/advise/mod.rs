@@ -9,6 +9,7 @@ use serde::Serialize;
 use zc_common::relay::Unseen;
 
 pub use self::moved::Moved;
+pub(super) use self::text::of_a_core;
 use super::site::Frame;
 use crate::engine::advice::{Confidence, Cost, Remedy};
 

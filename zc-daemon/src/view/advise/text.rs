@@ -122,7 +122,7 @@ pub(super) fn percent(chance: f64) -> String {
 }
 
 /// A share of a core, as a range.
-fn of_a_core(share: [f64; 2]) -> String {
+pub(in crate::view) fn of_a_core(share: [f64; 2]) -> String {
     let [least, most] = share.map(|share| 100.0 * share);
     if most < 0.1 {
         return "less than 0.1 % of a core".to_owned();
