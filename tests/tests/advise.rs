@@ -4,23 +4,28 @@
 
 use std::{
     fs,
-    io::{Read as _, Write as _},
+    io::{self, Read as _, Write as _},
     net::TcpListener,
     path::Path,
     process::Command,
     thread::{self, JoinHandle},
+    time::Duration,
 };
 
 use serde_json::Value;
 use zc_tests::{
     programs::{self, Stage},
     real::{CASES, scene::Scene},
-    workload::made_up,
+    workload::{listener_beyond, made_up},
 };
 
 const BYTES: u64 = 8 << 20;
 const CHUNK: u64 = 16 << 10;
 const CALLS: u64 = BYTES / CHUNK;
+
+/// Sends of its own: more than buffers of sockets hold.
+const MANY: u64 = 64 << 20;
+const LARGE: u64 = 64 << 10;
 
 /// Who takes as many bytes as come, and says how many those were.
 fn receiver() -> (String, JoinHandle<u64>) {
@@ -37,6 +42,33 @@ fn receiver() -> (String, JoinHandle<u64>) {
         }
     });
     (address, taken)
+}
+
+/// Who takes [`MANY`] bytes, and after half of them a rest, so that there is a connection to look
+/// at.
+fn slow_receiver(listener: TcpListener) -> (String, JoinHandle<u64>) {
+    let address = listener.local_addr().unwrap().to_string();
+    let taken = thread::spawn(move || {
+        let (mut socket, _) = listener.accept().unwrap();
+        let half = io::copy(&mut (&socket).take(MANY / 2), &mut io::sink()).unwrap();
+        thread::sleep(Duration::from_secs(1));
+        half + io::copy(&mut socket, &mut io::sink()).unwrap()
+    });
+    (address, taken)
+}
+
+/// What is said of who sends [`MANY`] bytes of its own by calls of such a size.
+fn on_sends(listener: TcpListener, chunk: u64) -> Value {
+    let stage = Stage::new().unwrap();
+    let (address, taken) = slow_receiver(listener);
+    let (bytes, chunk) = (MANY.to_string(), chunk.to_string());
+    let workload = stage.workload("sender").unwrap();
+    let program = workload.get_program().to_str().unwrap();
+    let sizes = ["--bytes", &bytes, "--chunk", &chunk, "--to", &address];
+    let report =
+        advice_on(&[&[program, "relay", "--treatment", "write-only"], &sizes[..]].concat());
+    assert_eq!(taken.join().unwrap(), MANY);
+    report
 }
 
 /// Who sends [`BYTES`].
@@ -137,6 +169,10 @@ fn a_file_that_is_sent_is_found_to_the_byte() {
     assert_eq!(finding["whole_calls"], finding["calls"], "{report:#}");
     assert_eq!(finding["confidence"], "high", "{report:#}");
     assert_eq!(finding["copies_then"], serde_json::json!([0, 0]), "{report:#}");
+    let [least, most] = [0, 1].map(|place| finding["saved_cpu_share"][place].as_f64().unwrap());
+    let rate = finding["bytes_per_second"].as_f64().unwrap();
+    // From a TB a second to a MB a second, of two copies.
+    assert!(2e-12 * rate < least && least <= most && most < 2e-6 * rate, "{report:#}");
 }
 
 #[test]
@@ -196,6 +232,50 @@ fn who_relays_nothing_is_left_alone() {
             assert!(rows(&report, which).is_empty(), "{treatment}: {report:#}");
         }
     }
+}
+
+/// In the network of the far end there is no process, so that zc finds it nowhere on this machine:
+/// to it, it is another one.
+#[test]
+fn what_is_sent_to_another_machine_may_go_by_reference() {
+    let there = |chunk| {
+        let report = thread::spawn(move || on_sends(listener_beyond().unwrap(), chunk));
+        report.join().unwrap()
+    };
+    let report = there(LARGE);
+    let finding = only(&report);
+    let text = |name: &str| finding[name].as_str().unwrap();
+    let ends = (text("process"), text("from"), text("to"), text("use"));
+    assert_eq!(ends, ("sender", "own memory", "TCP socket", "MSG_ZEROCOPY"), "{report:#}");
+    assert_eq!(finding["confidence"], "medium", "{report:#}");
+    assert_all(&report, &finding["bytes"], MANY, LARGE);
+    assert_all(&report, &finding["calls"], MANY / LARGE, 1);
+    assert_eq!(finding["copies_then"], serde_json::json!([0, 1]), "{report:#}");
+    assert_eq!(
+        (&finding["remote_connections"], &finding["saved_cpu_share"][0]),
+        (&1.into(), &0.0.into())
+    );
+    assert_not_advised(&there(LARGE / 8), "it sends too little at once");
+}
+
+#[test]
+fn what_is_sent_over_loopback_may_not() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let report = on_sends(listener, LARGE);
+    assert_not_advised(&report, "over loopback");
+    let sender = &rows(&report, "not_advised")[0];
+    assert_eq!(
+        (&sender["local_connections"], &sender["remote_connections"]),
+        (&1.into(), &0.into())
+    );
+}
+
+/// Asserts that one thing is not advised, for this reason.
+fn assert_not_advised(report: &Value, words: &str) {
+    assert!(rows(report, "findings").is_empty(), "{report:#}");
+    let [row] = &rows(report, "not_advised")[..] else { panic!("{report:#}") };
+    assert!(row["why"].as_str().unwrap().contains(words), "{report:#}");
+    assert_eq!(row["process"], "sender", "{report:#}");
 }
 
 /// What is said of a real program, and how large its file is.

@@ -5,7 +5,7 @@
 
 use std::{
     env, fs,
-    io::Write as _,
+    io::{Read, Write as _},
     path::Path,
     process::{Child, Command, Stdio, id},
     thread::sleep,
@@ -269,6 +269,68 @@ fn keys_work_and_the_terminal_is_given_back() {
     terminal.runs("clear; fg");
     terminal.shows("q quit");
     terminal.types("C-c");
+    terminal.is_given_back();
+}
+
+#[test]
+fn advice_names_who_relays() {
+    let stage = Stage::new().unwrap();
+    let mut relay = stage.link("top-advised", Path::new("/bin/cat")).unwrap();
+    // More than is read meanwhile; a pipe is what it relays to.
+    let data = stage.path().join("data");
+    fs::File::create(&data).unwrap().set_len(1 << 40).unwrap();
+    let mut relay = relay.arg(&data).stdout(Stdio::piped()).spawn().unwrap();
+    let output = relay.stdout.take().unwrap();
+    let reader = std::thread::spawn(move || drip(output));
+    let terminal = Terminal::open("advice");
+    let zc = programs::folder().unwrap().join("zc");
+    terminal.runs(&format!("clear; {} top; echo status $?", zc.display()));
+    terminal.shows("q quit");
+    terminal.types("a");
+    terminal.shows("looking for relays, 1 s");
+    terminal.types("Escape");
+    terminal.shows("COPIED/s▾");
+    terminal.types("a");
+    terminal.shows("advice: all processes, watched for 10.");
+    terminal.shows(&format!("top-advised ({}): file to pipe: use splice", relay.id()));
+    terminal.shows(" % of a core; confidence high");
+    // Another one ends with it.
+    terminal.types("a");
+    terminal.shows("looking for relays, 1 s");
+    let top = terminal.running().as_raw_nonzero();
+    let children = fs::read_to_string(format!("/proc/{top}/task/{top}/children")).unwrap();
+    let adviser = format!("/proc/{}", children.trim());
+    assert!(fs::exists(&adviser).unwrap(), "{adviser}");
+    terminal.types("q");
+    terminal.shows("status 0");
+    await_true(|| !fs::exists(&adviser).unwrap());
+    terminal.is_given_back();
+    relay.kill().unwrap();
+    relay.wait().unwrap();
+    reader.join().unwrap();
+}
+
+/// Reads until there is no more, some 30 MB a second.
+fn drip(mut output: impl Read) {
+    let mut buffer = vec![0; 1 << 16];
+    while output.read(&mut buffer).unwrap() > 0 {
+        sleep(Duration::from_millis(2));
+    }
+}
+
+/// Of a daemon, which may be elsewhere, there is no advice.
+#[test]
+fn a_daemon_gives_no_advice() {
+    let daemon = Daemon::start().unwrap();
+    let terminal = Terminal::open("no-advice");
+    let zc = programs::folder().unwrap().join("zc");
+    terminal.runs(&format!("clear; {} top --connect http://{}", zc.display(), daemon.address()));
+    terminal.shows("q quit");
+    terminal.types("a");
+    terminal.shows("a daemon gives no advice");
+    terminal.types("Escape");
+    terminal.shows("COPIED/s▾");
+    terminal.types("q");
     terminal.is_given_back();
 }
 

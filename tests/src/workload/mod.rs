@@ -66,6 +66,7 @@ use anyhow::{Context as _, Result};
 pub use self::crowd::{Crowd, crowd};
 pub use self::descriptors::{EXEC_TWICE_SECOND_CASE, EXEC_TWICE_SECOND_PROGRAM};
 pub use self::expected::{Copied, Expected, Fallback, Moved, Reference, Unknown};
+pub use self::networks::listener_beyond;
 pub use self::processes::{
     Change, Executor, Pages, change, execs, faults, hold, ignore_broken_pipes, rename, spawn,
     switches,

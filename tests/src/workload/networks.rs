@@ -38,19 +38,30 @@ pub(super) fn tcp_pair_without_scatter_gather(params: &Params) -> Result<(TcpStr
     })
 }
 
-fn tcp_pair_over(
-    params: &Params,
-    set_up: impl FnOnce() -> Result<()>,
-) -> Result<(TcpStream, TcpStream)> {
-    process::keep_one_arena();
+/// Takes this thread into a network of its own; who listens in another one, joined to it, in
+/// which no process is.
+///
+/// # Errors
+///
+/// If no networks can be made.
+pub fn listener_beyond() -> Result<TcpListener> {
     process::leave_network().context("cannot make a network; it takes root")?;
-    program("sh", &["-c", NO_PROBES])?;
     let near = process::own_tid();
     let far = thread::spawn(move || listen_far(near))
         .join()
         .map_err(|_| anyhow!("a thread panicked"))??;
     ip(&["addr", "add", &format!("{NEAR}/24"), "dev", "veth1"])?;
     ip(&["link", "set", "veth1", "up"])?;
+    Ok(far)
+}
+
+fn tcp_pair_over(
+    params: &Params,
+    set_up: impl FnOnce() -> Result<()>,
+) -> Result<(TcpStream, TcpStream)> {
+    process::keep_one_arena();
+    let far = listener_beyond()?;
+    program("sh", &["-c", NO_PROBES])?;
     set_up()?;
     connect(&far, params).context("cannot connect one network to the other")
 }

@@ -61,6 +61,7 @@ targets! {
     "proc-maps", host::fuzz::maps, "a path is whole, and of one line", MAPS;
     "proc-io", host::fuzz::io, "sums do not overflow", IO;
     "proc-loadavg", host::fuzz::loadavg, "a number is one of the file", LOADAVG;
+    "proc-tcp", host::fuzz::tcp, "a line has one socket at most", TCP;
     "proc-mounts", host::fuzz::mounts, "hierarchies best first, none twice", MOUNTS;
     "kallsyms", host::fuzz::kallsyms, "a name is a word of its line", KALLSYMS;
     "lockdown", host::fuzz::lockdown, "the mode is of the file", LOCKDOWN;

@@ -45,6 +45,11 @@ pub(super) const IO: Seeds = &[
     b"read_bytes: 18446744073709551615\nwrite_bytes: 0\n",
 ];
 pub(super) const LOADAVG: Seeds = &[b"0.20 0.18 0.12 1/80 11206\n"];
+pub(super) const TCP: Seeds = &[
+    b"   1: 020200C0:B58B 010200C0:0050 01 00000000:00000001 00:00000000 00000000 0 0 95381 2 0\n",
+    b"   0: 0000000000000000FFFF00000100007F:0050 B80D0120000000000000000001000000:0050 01 0:0 0:0 0 \
+      0 0 7 1\n",
+];
 pub(super) const MOUNTS: Seeds = &[
     b"cgroup2 /sys/fs/cgroup cgroup2 rw,nosuid 0 0\nproc /proc proc rw 0 0\n\x000::/a\n",
     b"cgroup /sys/fs/cgroup/cpu,cpuacct cgroup rw,cpu,cpuacct 0 0\n\

@@ -3,7 +3,7 @@
 
 use std::collections::HashSet;
 
-use super::{cgroup, maps, names, proc, symbols};
+use super::{cgroup, maps, names, proc, symbols, tcp};
 
 /// A name as the kernel shows it (`proc_task_name`, fs/proc/array.c): what ends a line, and a
 /// backslash, are escaped.
@@ -38,6 +38,14 @@ pub(crate) fn stat(bytes: &[u8]) -> bool {
 
 pub(crate) fn io(bytes: &[u8]) -> bool {
     proc::storage_bytes(&String::from_utf8_lossy(bytes)).is_some()
+}
+
+pub(crate) fn tcp(bytes: &[u8]) -> bool {
+    let text = String::from_utf8_lossy(bytes);
+    let sockets: Vec<_> = tcp::sockets(&text).collect();
+    assert!(sockets.len() <= text.lines().count());
+    assert!(sockets.iter().all(|socket| text.contains(&socket.inode.to_string())));
+    !sockets.is_empty()
 }
 
 pub(crate) fn kallsyms(bytes: &[u8]) -> bool {

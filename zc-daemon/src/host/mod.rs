@@ -4,14 +4,17 @@
 //! address is called.
 
 pub mod cgroup;
+pub mod copying;
 #[cfg(any(test, feature = "fuzz"))]
 pub(crate) mod fuzz;
 mod maps;
 pub mod names;
+pub mod peers;
 mod perf_map;
 mod proc;
 pub mod program;
 pub mod symbols;
+mod tcp;
 
 use std::{
     collections::{BTreeSet, HashMap},

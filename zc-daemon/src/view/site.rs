@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::inert;
 use crate::engine::site;
@@ -44,7 +44,7 @@ pub struct Site {
 }
 
 /// One step of a stack.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, Deserialize)]
 pub struct Frame {
     /// Whether it is the kernel's.
     pub kernel: bool,

@@ -1,6 +1,6 @@
 //! The screen, its keys, and signals.
 
-use std::{thread, time::Duration};
+use std::thread;
 
 use anyhow::{Context as _, Result, anyhow};
 use crossterm::event::{self, Event, KeyCode, KeyEvent, KeyEventKind, KeyModifiers};
@@ -11,8 +11,9 @@ use tokio::{
     time::{Instant, sleep_until},
 };
 
-use super::{Source, between, screen::Screen};
+use super::{Source, advice::Adviser, between, screen::Screen};
 use crate::{
+    cli::Top,
     engine::top::Look,
     shutdown::Shutdown,
     view::top::app::{App, Asked, Key},
@@ -31,7 +32,7 @@ enum Happened {
 }
 
 /// Shows it until told to end.
-pub(super) async fn show(source: Box<dyn Source>, mut app: App, interval: Duration) -> Result<()> {
+pub(super) async fn show(source: Box<dyn Source>, mut app: App, flags: &Top) -> Result<()> {
     let mut hangup = signal(SignalKind::hangup()).context("cannot catch signals")?;
     let mut stop = signal(SignalKind::from_raw(Signal::TSTP.as_raw()))?;
     let shutdown = Shutdown::new()?.requested();
@@ -43,7 +44,8 @@ pub(super) async fn show(source: Box<dyn Source>, mut app: App, interval: Durati
     looks.before = Some(first);
     let mut screen = Screen::enter().context("the terminal cannot be drawn on")?;
     let mut events = events()?;
-    let mut due = Instant::now() + interval;
+    let mut adviser = Adviser::new(flags.connect.is_some());
+    let mut due = Instant::now() + flags.interval;
     loop {
         screen.show(&app)?;
         tokio::select! {
@@ -52,16 +54,18 @@ pub(super) async fn show(source: Box<dyn Source>, mut app: App, interval: Durati
             _ = stop.recv() => screen.leave(suspend)?,
             () = sleep_until(due), if !app.paused && !looks.under_way => {
                 looks.ask(app.wants_processes())?;
-                due += interval;
+                due += flags.interval;
             }
             look = looks.answers.recv() => {
                 looks.seen(&mut app, look.context("the reader of totals has ended")?);
                 due = due.max(Instant::now());
             }
+            state = adviser.next(), if adviser.is_asked() => app.advised(state),
             event = events.recv() => match event {
                 Some(Happened::Pressed(key)) => match app.press(key) {
                     Asked::Quit => return Ok(()),
                     Asked::Look => due = Instant::now(),
+                    Asked::Advise(of) => app.advised(adviser.ask(of)),
                     Asked::Draw => {}
                 },
                 Some(Happened::Suspend) => screen.leave(suspend)?,

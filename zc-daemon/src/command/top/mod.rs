@@ -1,5 +1,6 @@
 //! `zc top`: who copies what now.
 
+mod advice;
 mod live;
 mod own;
 mod plain;
@@ -42,7 +43,7 @@ pub fn run(flags: &Top, log: &Log) -> Result<ExitCode> {
             // It would be written across the screen.
             log.change("off")?;
         }
-        runtime.block_on(live::show(source, app, flags.interval))?;
+        runtime.block_on(live::show(source, app, flags))?;
     }
     Ok(ExitCode::SUCCESS)
 }

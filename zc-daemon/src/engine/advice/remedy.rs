@@ -1,7 +1,8 @@
-//! THE table of what to use instead of a read and a write: by what bytes come from and go to.
+//! THE table of what to use instead of a read and a write: by what bytes come from and go to;
+//! and what to use instead of a send.
 
 use zc_common::{
-    classify,
+    classify::{self, MSG_ZEROCOPY},
     file::Kind,
     flow::{Copies, Flow},
 };
@@ -57,6 +58,20 @@ pub fn remedy(from: Kind, to: Kind) -> Result<Remedy, &'static str> {
         then: copies(flows),
     };
     if remedy.then.1 < remedy.now.0 { Ok(remedy) } else { Err("nothing that surely copies less") }
+}
+
+/// What there is to use instead of a send by TCP of what is in memory.
+#[must_use]
+pub(super) fn by_reference() -> Remedy {
+    Remedy {
+        call: "MSG_ZEROCOPY",
+        how: "SO_ZEROCOPY once, then send(socket, buffer, length, MSG_ZEROCOPY), not with kTLS; \
+              the program must leave the buffer as it is until the socket's error queue \
+              (MSG_ERRQUEUE) says that it was sent; programs with an io_uring have \
+              IORING_OP_SEND_ZC; a device without scatter-gather copies all the same",
+        now: copies(&[classify::send(0)]),
+        then: copies(&[classify::send(MSG_ZEROCOPY)]),
+    }
 }
 
 /// An end that is worth advice.

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use super::{By, Seen, help::KEYS};
+use super::{By, Seen, advice::Advice, help::KEYS};
 use crate::engine::top::{
     Key as Who,
     arrange::Order,
@@ -43,6 +43,8 @@ pub enum Asked {
     Draw,
     /// To look at once: rows are wanted that were not looked at.
     Look,
+    /// To run `zc advise`, of this process or of all.
+    Advise(Option<u32>),
     /// To end.
     Quit,
 }
@@ -57,6 +59,8 @@ pub enum Front {
     Filter,
     /// One row.
     Detail,
+    /// Who could copy less.
+    Advice,
     /// The keys.
     Help,
 }
@@ -78,6 +82,10 @@ pub struct App {
     pub limit: Option<usize>,
     /// What is in front.
     pub front: Front,
+    /// What was in front before the advice.
+    pub behind: Front,
+    /// The advice that was asked for last.
+    pub advice: Option<Advice>,
     /// Whether colours are wanted.
     pub colour: bool,
     /// Why there is nothing newer.
@@ -93,7 +101,7 @@ pub struct App {
 }
 
 /// Lines of a screen that keys move by.
-const PAGE: isize = 10;
+pub(super) const PAGE: isize = 10;
 
 impl App {
     /// Shows what was seen.
@@ -146,6 +154,7 @@ impl App {
                 self.front = Front::Rows;
                 Asked::Draw
             }
+            Front::Advice => self.in_advice(key),
             Front::Rows | Front::Detail => self.command(key),
         }
     }
@@ -170,6 +179,7 @@ impl App {
         match key {
             Key::Char('q') => return Asked::Quit,
             Key::Char('g') => return self.toggle_by(),
+            Key::Char('a') => return self.ask_for_advice(),
             Key::Char('t') => return self.toggle_tree(),
             Key::Char('s' | '>') => self.order.sort = self.order.sort.step(1),
             Key::Char('S' | '<') => self.order.sort = self.order.sort.step(-1),
@@ -251,6 +261,10 @@ impl App {
     /// The keys of the last line, by what they do now.
     #[must_use]
     pub fn footer(&self) -> Vec<(&'static str, String)> {
+        if self.front == Front::Advice {
+            let keys = [("q", "quit"), ("a", "again"), ("Esc", "back"), ("?", "help")];
+            return keys.map(|(key, word)| (key, word.to_owned())).to_vec();
+        }
         let now: HashMap<&str, String> = [
             ("g", if self.by == By::Group { "procs" } else { "groups" }.to_owned()),
             ("t", if self.tree { "flat" } else { "tree" }.to_owned()),

@@ -127,7 +127,7 @@ fn routes(bytes: &Moved, row: &Row) -> impl Iterator<Item = String> {
 
 /// Lines of so many columns, with more room before all but the first; of the project's own
 /// words, which are all narrow.
-fn wrapped(text: &str, width: usize) -> impl Iterator<Item = String> {
+pub(super) fn wrapped(text: &str, width: usize) -> impl Iterator<Item = String> + use<> {
     const INDENT: usize = 4;
     let mut lines: Vec<String> = Vec::new();
     let mut words = text.split(' ');

@@ -7,6 +7,7 @@ use ratatui::{
 };
 
 use super::{
+    advice,
     app::{App, Front},
     columns::{Column, chosen},
     detail,
@@ -34,6 +35,7 @@ pub fn draw(app: &App, area: Rect, buffer: &mut Buffer) {
     let inner = Rect { y: area.y + 2, height: area.height - 3, ..area };
     match app.front {
         Front::Help => help(inner, buffer),
+        Front::Advice => advice::draw(app, inner, buffer),
         Front::Detail => detail::draw(app, inner, buffer),
         Front::Rows | Front::Filter => rows(app, inner, buffer),
     }

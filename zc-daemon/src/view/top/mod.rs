@@ -1,5 +1,6 @@
 //! `zc top`: rows in; a screen, a plain table or JSON out.
 
+pub mod advice;
 pub mod app;
 pub mod columns;
 mod detail;

@@ -5,6 +5,7 @@ use zc_common::flow::{Flow, Route};
 
 use super::{
     By, Seen,
+    advice::State,
     app::{App, Asked, Front, Key},
     draw::draw,
     json, text,
@@ -99,9 +100,10 @@ fn columns_go_by_priority_as_it_gets_narrow() {
     assert!(wide[3].ends_with("20.0M"), "{}", wide[3]);
     // Of a screen without room nothing is drawn, and nothing fails.
     for (width, height) in [(1, 1), (9, 24), (10, 4), (80, 3), (15, 5)] {
-        for front in [Front::Rows, Front::Detail, Front::Help, Front::Filter] {
+        for front in [Front::Rows, Front::Detail, Front::Help, Front::Filter, Front::Advice] {
             let mut app = app();
             app.selected = Some(top::Key::Group("relay".to_owned()));
+            app.press(Key::Char('a'));
             app.front = front;
             screen(&app, width, height);
         }
@@ -265,4 +267,69 @@ fn json_has_the_bytes_and_what_they_are_a_second() {
     assert_eq!(row["per_second"]["copied_bytes"], 20.0 * 1_048_576.0);
     assert_eq!(row["reasons"][0]["code"], "relayed");
     assert_eq!(page["rows"][2]["verdict"], "zero-copy");
+}
+
+/// What `zc advise --json` says, shortened.
+const REPORT: &str = r#"{"version": 1, "seconds": 10.04, "findings": [
+    {"pid": 4711, "process": "cat", "from": "file", "to": "pipe", "use": "splice",
+     "confidence": "high", "bytes": 9, "saved_bytes_per_second": [50017280.0, 50017280.0],
+     "saved_cpu_share": [0.0013, 0.0082],
+     "frames": [{"kernel": false, "function": "__write", "module": "/lib/libc.so.6"}]},
+    {"pid": 4712, "process": "evil\u001b[2J", "from": "own memory", "to": "TCP socket",
+     "use": "MSG_ZEROCOPY", "confidence": "medium", "saved_bytes_per_second": [0, 1048576.0],
+     "saved_cpu_share": null, "frames": []}], "not_advised": [{}, {}], "not_seen": []}"#;
+
+#[test]
+fn advice_is_looked_for_and_shown() {
+    let mut app = app();
+    assert_eq!(app.press(Key::Char('a')), Asked::Advise(None));
+    app.advised(State::Looking(3));
+    let page = drawn(&app, 80);
+    assert_eq!(page[2..4], ["advice: all processes", "looking for relays, 3 s"]);
+    assert_eq!(page[23], "q quit  a again  Esc back  ? help");
+    // It goes on behind the rows, and is not asked for twice.
+    app.press(Key::Escape);
+    assert_eq!((app.front, app.press(Key::Char('a'))), (Front::Rows, Asked::Draw));
+    app.advised(State::Told(serde_json::from_str(REPORT).unwrap()));
+    let expected = [
+        "advice: all processes, watched for 10.0 s",
+        "cat (4711): file to pipe: use splice",
+        "  saves 47.7M/s of copies, 0.1 to 0.8 % of a core; confidence high",
+        "  at __write (libc.so.6)",
+        "evil\u{fffd}[2J (4712): own memory to TCP socket: use MSG_ZEROCOPY",
+        "  saves 0 to 1.0M/s of copies, an unknown share of a core; confidence medium",
+        "looked at and not advised: 2; `zc advise --all` says why",
+        "",
+    ];
+    assert_eq!(drawn(&app, 80)[2..10], expected);
+    app.press(Key::Down);
+    assert_eq!(drawn(&app, 80)[3], expected[2]);
+    app.press(Key::PageDown);
+    assert_eq!(drawn(&app, 80)[3], expected[6]);
+    app.press(Key::Home);
+    assert_eq!(drawn(&app, 80)[3], expected[1]);
+    app.advised(State::Told(
+        serde_json::from_str(r#"{"seconds": 1, "findings": [], "not_advised": []}"#).unwrap(),
+    ));
+    assert!(drawn(&app, 80)[3].starts_with("nothing is advised"));
+    assert_eq!(app.press(Key::Char('q')), Asked::Quit);
+}
+
+#[test]
+fn advice_is_of_the_process_that_is_open() {
+    let mut app = app();
+    app.by = By::Process;
+    app.press(Key::Enter);
+    assert_eq!(app.press(Key::Char('a')), Asked::Advise(Some(4711)));
+    app.advised(State::Failed("it takes root\u{7}".to_owned()));
+    let page = drawn(&app, 80);
+    assert_eq!(page[2..4], ["advice: process 4711 and its descendants", "it takes root\u{fffd}"]);
+    assert_eq!(app.press(Key::Char('a')), Asked::Advise(Some(4711)), "the same again");
+    app.press(Key::Escape);
+    assert_eq!(app.front, Front::Detail);
+    // A group has no process id.
+    app.press(Key::Char('g'));
+    app.press(Key::Enter);
+    app.advised(State::Failed(String::new()));
+    assert_eq!(app.press(Key::Char('a')), Asked::Advise(None));
 }
