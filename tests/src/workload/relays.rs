@@ -9,6 +9,7 @@ use std::thread;
 
 use anyhow::{Context as _, Result, ensure};
 use clap::{Args, ValueEnum};
+use rustix::net::{RecvFlags, recv};
 
 /// What is done with the bytes in between.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -180,9 +181,20 @@ fn in_pieces(to: &mut impl Write, block: &[u8]) -> Result<()> {
     Ok(())
 }
 
+/// A connection that gives whole blocks: of two takings in that begin in one page zc remembers
+/// the later one alone.
+struct Whole(TcpStream);
+
+impl Read for Whole {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let (taken, _) = recv(&self.0, buffer, RecvFlags::WAITALL)?;
+        Ok(taken)
+    }
+}
+
 fn source(name: &str) -> Result<Box<dyn Read + Send>> {
     if name.contains(':') {
-        return Ok(Box::new(TcpStream::connect(name).context("nobody sends")?));
+        return Ok(Box::new(Whole(TcpStream::connect(name).context("nobody sends")?)));
     }
     Ok(Box::new(File::open(PathBuf::from(name)).context("there is no such file")?))
 }
