@@ -242,3 +242,46 @@ fn what_will_not_do_is_one_sentence_with_its_place_and_status_2() {
         }
     }
 }
+
+/// What `zc top` said of a daemon: its status, its table, and what went wrong.
+fn top(url: &str, flags: &[&str]) -> (Option<i32>, String, String) {
+    let mut zc = Command::new(programs::folder().unwrap().join("zc"));
+    let output = zc.args(["top", "--once", "--connect", url]).args(flags).output().unwrap();
+    let text = |bytes| String::from_utf8(bytes).unwrap();
+    (output.status.code(), text(output.stdout), text(output.stderr))
+}
+
+#[test]
+fn top_reads_a_daemon_by_tls_as_a_user() {
+    let folder = Folder::new();
+    let place = folder.stage.path();
+    let ca = authority(place, "ca").unwrap();
+    let other = authority(place, "other").unwrap();
+    issue(place, "server", &ca, "IP:127.0.0.1").unwrap();
+    let tls = "tls_server_config:\n  cert_file: server.pem\n  key_file: server.key\n";
+    let users = format!("basic_auth_users:\n  alice: {}\n", htpasswd("secret"));
+    folder.write(&format!("{tls}{users}"));
+    let daemon = folder.daemon();
+    let url = format!("https://{}", daemon.address());
+    let file = |name: &str, text: &str| {
+        let path = place.join(name);
+        fs::write(&path, text).unwrap();
+        path
+    };
+    let (right, wrong) = (file("right", "secret\n"), file("wrong", "guess\n"));
+    let alice = |ca: &Certificate, password: &Path| {
+        let trust = ["--connect.ca", text(&ca.certificate)];
+        let user = ["--connect.user", "alice", "--connect.password-file", text(password)];
+        top(&url, &[trust, [user[0], user[1]], [user[2], user[3]]].concat())
+    };
+    let (code, table, log) = alice(&ca, &right);
+    assert!(code == Some(0) && table.contains("GROUP"), "{log}");
+    for (answer, why) in [
+        (alice(&ca, &wrong), "another user or password"),
+        (alice(&other, &right), "--connect.ca"),
+        (top(&url, &["--connect.ca", text(&right)]), "holds no certificate"),
+        (top("ftp://x", &[]), "http://HOST:PORT"),
+    ] {
+        assert!(answer.0 == Some(2) && answer.2.contains(why), "{why}: {answer:?}");
+    }
+}

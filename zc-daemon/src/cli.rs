@@ -21,7 +21,7 @@ pub use grouping::Grouping;
 pub use history::HistoryFlags;
 pub use paths::{Paths, To};
 pub use record::{By, Diff, Record, Report};
-pub use top::Top;
+pub use top::{Connect, Top};
 pub use verify::{Limits, Verify};
 pub use web::WebFlags;
 

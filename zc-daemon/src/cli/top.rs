@@ -1,19 +1,43 @@
 //! Flags of `zc top`.
 
-use std::time::Duration;
+use std::{path::PathBuf, time::Duration};
 
 use clap::{Args, builder::PossibleValuesParser};
 
 use super::{Attach, By, Grouping, seconds};
 use crate::engine::top::arrange::Sort;
 
+/// A daemon to read.
+#[derive(Debug, Args)]
+pub struct Connect {
+    /// Read a daemon (`zc run`) at this address, such as http://127.0.0.1:10042 or
+    /// https://HOST:PORT, rather than attach probes; that takes no privileges.
+    #[arg(long = "connect", value_name = "URL",
+          conflicts_with_all = ["group_template", "threads"])]
+    pub url: Option<String>,
+    /// Whose certificates to trust, as PEM: the authority's that has signed the daemon's, or the
+    /// daemon's own.
+    #[arg(
+        long = "connect.ca",
+        value_name = "FILE",
+        requires = "url",
+        default_value = "/etc/ssl/certs/ca-certificates.crt"
+    )]
+    pub authorities: PathBuf,
+    /// As which user, where the daemon knows some (its --web.config.file).
+    #[arg(long = "connect.user", value_name = "NAME", requires_all = ["url", "password_file"])]
+    pub user: Option<String>,
+    /// The file that holds this user's password, on a line.
+    #[arg(long = "connect.password-file", value_name = "FILE", requires = "user")]
+    pub password_file: Option<PathBuf>,
+}
+
 /// What is shown, how, and from where.
 #[derive(Debug, Args)]
 pub struct Top {
-    /// Read a daemon (`zc run`) at this address, such as http://127.0.0.1:10042, rather than
-    /// attach probes; that takes no privileges.
-    #[arg(long, value_name = "URL", conflicts_with_all = ["group_template", "threads"])]
-    pub connect: Option<String>,
+    /// Which daemon to read, if one.
+    #[command(flatten)]
+    pub connect: Connect,
     /// Seconds between two looks.
     #[arg(long, default_value = "1", value_parser = seconds)]
     pub interval: Duration,

@@ -44,7 +44,7 @@ pub(super) async fn show(source: Box<dyn Source>, mut app: App, flags: &Top) -> 
     looks.before = Some(first);
     let mut screen = Screen::enter().context("the terminal cannot be drawn on")?;
     let mut events = events()?;
-    let mut adviser = Adviser::new(flags.connect.is_some());
+    let mut adviser = Adviser::new(flags.connect.url.is_some());
     let mut due = Instant::now() + flags.interval;
     loop {
         screen.show(&app)?;

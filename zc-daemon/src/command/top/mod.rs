@@ -58,8 +58,8 @@ trait Source: Send {
 }
 
 fn source(flags: &Top) -> Result<Box<dyn Source>> {
-    Ok(match &flags.connect {
-        Some(url) => Box::new(Remote::new(url)?),
+    Ok(match &flags.connect.url {
+        Some(url) => Box::new(Remote::new(url, &flags.connect)?),
         None => Box::new(Own::new(flags)?),
     })
 }

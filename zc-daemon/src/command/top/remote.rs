@@ -1,21 +1,31 @@
 //! Totals that a daemon tells over HTTP.
 
-use std::time::Duration;
+use std::{fs, path::Path, sync::Arc, time::Duration};
 
 use anyhow::{Context as _, Result, bail, ensure};
+use base64::{Engine as _, prelude::BASE64_STANDARD};
+use rustls::crypto::ring::default_provider;
 use serde::de::DeserializeOwned;
-use ureq::Agent;
+use ureq::{
+    Agent,
+    tls::{PemItem, RootCerts, TlsConfig, parse_pem},
+};
 
 use super::Source;
-use crate::engine::top::{
-    Look,
-    told::{Groups, Processes},
+use crate::{
+    cli::Connect,
+    engine::top::{
+        Look,
+        told::{Groups, Processes},
+    },
 };
 
 /// A daemon.
 pub(super) struct Remote {
     url: String,
     agent: Agent,
+    /// The header of who asks, if the daemon wants to know.
+    authorization: Option<String>,
 }
 
 /// How long it may take to answer.
@@ -26,26 +36,43 @@ const LONGEST: u64 = 256 << 20;
 
 impl Remote {
     /// The daemon at an address, which is not asked yet.
-    pub(super) fn new(url: &str) -> Result<Self> {
+    pub(super) fn new(url: &str, flags: &Connect) -> Result<Self> {
         let url = url.trim_end_matches('/');
+        let (scheme, host) = url.split_once("://").unwrap_or_default();
         ensure!(
-            url.strip_prefix("http://").is_some_and(|host| !host.is_empty()),
-            "--connect {url}: write http://HOST:PORT; a daemon that speaks TLS only is read by \
-             way of a proxy"
+            ["http", "https"].contains(&scheme) && !host.is_empty(),
+            "--connect {url}: write http://HOST:PORT or https://HOST:PORT"
         );
-        let config = Agent::config_builder().timeout_global(Some(PATIENCE)).proxy(None);
-        let agent = config.http_status_as_error(false).build().into();
-        Ok(Self { url: url.to_owned(), agent })
+        let mut config = Agent::config_builder()
+            .timeout_global(Some(PATIENCE))
+            .proxy(None)
+            .http_status_as_error(false);
+        if scheme == "https" {
+            config = config.tls_config(tls(&flags.authorities)?);
+        }
+        let authorization = match (&flags.user, &flags.password_file) {
+            (Some(user), Some(file)) => Some(basic(user, file)?),
+            _ => None,
+        };
+        Ok(Self { url: url.to_owned(), agent: config.build().into(), authorization })
     }
 
     fn get<T: DeserializeOwned>(&self, path: &str) -> Result<T> {
         let url = format!("{}{path}", self.url);
-        let mut answer = self.agent.get(&url).call().with_context(|| {
+        let mut request = self.agent.get(&url);
+        if let Some(authorization) = &self.authorization {
+            request = request.header("Authorization", authorization);
+        }
+        let mut answer = request.call().with_context(|| {
             format!(
-                "{} cannot be read; is `zc run` up there (--web.listen-address), and is it let through?",
+                "{} cannot be read; is `zc run` up there (--web.listen-address), is it let through, \
+                 and is its certificate of an authority in --connect.ca, if it speaks TLS?",
                 self.url
             )
         })?;
+        if answer.status() == 401 {
+            bail!("{url} wants another user or password; see --connect.user");
+        }
         if answer.status() != 200 {
             bail!("{url} answers {}; is that zc, and may you read it?", answer.status());
         }
@@ -53,6 +80,37 @@ impl Remote {
         serde_json::from_reader(std::io::BufReader::new(body))
             .with_context(|| format!("{url} is no answer of zc"))
     }
+}
+
+/// TLS with who is known by these authorities, by the same means as the daemon's.
+fn tls(authorities: &Path) -> Result<TlsConfig> {
+    let shown = authorities.display();
+    let name = "name the daemon's authority by --connect.ca";
+    let pem = fs::read(authorities)
+        .with_context(|| format!("the certificates {shown} cannot be read; {name}"))?;
+    let certificates = parse_pem(&pem).filter_map(|item| match item {
+        Ok(PemItem::Certificate(certificate)) => Some(Ok(certificate)),
+        Ok(_) => None,
+        Err(error) => Some(Err(error)),
+    });
+    let certificates = certificates
+        .collect::<Result<Vec<_>, _>>()
+        .with_context(|| format!("{shown} is no PEM of certificates; {name}"))?;
+    ensure!(!certificates.is_empty(), "{shown} holds no certificate; {name}");
+    Ok(TlsConfig::builder()
+        .root_certs(RootCerts::Specific(Arc::new(certificates)))
+        .unversioned_rustls_crypto_provider(Arc::new(default_provider()))
+        .build())
+}
+
+/// A header of basic authentication (RFC 7617).
+fn basic(user: &str, file: &Path) -> Result<String> {
+    let shown = file.display();
+    let text = fs::read_to_string(file)
+        .with_context(|| format!("the password in {shown} cannot be read"))?;
+    let password = text.lines().next().unwrap_or_default();
+    ensure!(!password.is_empty(), "{shown} holds no password; write it on the first line");
+    Ok(format!("Basic {}", BASE64_STANDARD.encode(format!("{user}:{password}"))))
 }
 
 impl Source for Remote {
