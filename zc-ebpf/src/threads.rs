@@ -80,7 +80,7 @@ fn settle() -> u64 {
     if let Some(task) = Task::current()
         && task.pid() != 0
     {
-        let slot = entry_of(task).map_or(0, |entry| held_in(entry, task));
+        let slot = entry_of(task).map_or(0, |entry| own_in(entry, task));
         if slot != 0 {
             note(cpu, task, slot);
             return slot;
@@ -166,6 +166,29 @@ fn held_in(entry: *mut u32, task: Task) -> u64 {
     0
 }
 
+/// The slot that an entry names, if it is `task`'s, whatever has changed of who that is since it
+/// was last switched in: until it is again, it charges what it had then. Else 0.
+#[inline(always)]
+fn own_in(entry: *mut u32, task: Task) -> u64 {
+    // SAFETY: as in `held_in`.
+    let slot = unsafe { *entry };
+    match SLOTS.get_ptr_mut(slot) {
+        Some(held) if slot != 0 && is_own(held, task) => u64::from(slot),
+        _ => 0,
+    }
+}
+
+/// Whether a slot is `task`'s: live, or marked by a rename.
+#[inline(always)]
+fn is_own(held: *mut Slot, task: Task) -> bool {
+    // SAFETY: `held` points into `SLOTS`.
+    unsafe {
+        let start = (*held).thread_start;
+        let marked = start == RENAMED || start == RENAMED_SEEN;
+        (*held).task == task.address() && (marked || start == task.start())
+    }
+}
+
 /// Whether a slot is `task`'s, and nothing has changed of who that is.
 #[inline(always)]
 fn is_current(held: *mut Slot, task: Task) -> bool {
@@ -242,15 +265,12 @@ fn replace(entry: *mut u32, old: u32, new: u32) -> u32 {
 /// the change, so it is looked at twice. If one of them has changed the slot is retired.
 #[inline(always)]
 fn keeps(held: *mut Slot, task: Task) -> bool {
+    if !is_own(held, task) {
+        return false;
+    }
     let leader = task.leader();
-    // SAFETY: `held` points into `SLOTS`, live and this thread's own if its start is the
-    // thread's, or marked.
+    // SAFETY: `held` points into `SLOTS`.
     unsafe {
-        let start = (*held).thread_start;
-        let own = start == task.start() || start == RENAMED || start == RENAMED_SEEN;
-        if !own || (*held).task != task.address() {
-            return false;
-        }
         if (*held).comm != leader.comm()
             || (*held).cgroup != leader.cgroup()
             || (*held).uid != u64::from(leader.uid())
@@ -260,7 +280,8 @@ fn keeps(held: *mut Slot, task: Task) -> bool {
         }
         (*held).cgroups = task.cgroups();
         (*held).credentials = task.credentials();
-        (*held).thread_start = if start == RENAMED { RENAMED_SEEN } else { task.start() };
+        let renamed = (*held).thread_start == RENAMED;
+        (*held).thread_start = if renamed { RENAMED_SEEN } else { task.start() };
     }
     true
 }
