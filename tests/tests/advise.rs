@@ -153,6 +153,14 @@ fn assert_relayed(report: &Value, from: &str, to: &str, call: &str) {
 
 /// Bytes of a file to a socket, treated so.
 fn file_to_socket(treatment: &str) -> Value {
+    // From 7.0 the kernel may skip zc at so many calls that it says it cannot tell.
+    const ATTEMPTS: u32 = 8;
+    let is_told = |report: &Value| skipped(report) == 0 || !rows(report, "findings").is_empty();
+    let mut reports = (0..ATTEMPTS).map(|_| once_to_socket(treatment));
+    reports.find(is_told).expect("the kernel skips zc each time")
+}
+
+fn once_to_socket(treatment: &str) -> Value {
     let stage = Stage::new().unwrap();
     let (file, (address, taken)) = (file(stage.path()), receiver());
     let report = advice(&stage, treatment, &["--from", &file, "--to", &address]);

@@ -173,10 +173,12 @@ fn faults_stand_where_a_page_was_missing() {
     let Ended { output, code, log } = flame.end().unwrap();
     assert_eq!(code, Some(0), "{log}");
     let stacks = stacks(&output);
-    let (frames, weight) = &stacks[0];
-    assert!(frames[0].starts_with("faulting") && *weight == PAGES, "{output}");
-    let last = frames[frames.len() - 1];
-    assert!(last.ends_with("touch") || last.starts_with("workload+0x"), "{output}");
+    assert!(stacks[0].0[0].starts_with("faulting") && stacks[0].1 + 10 >= PAGES, "{output}");
+    // The loop's first turn may be a place of its own.
+    let touches = |frame: &str| frame.ends_with("touch") || frame.starts_with("workload+0x");
+    let touched = stacks.iter().filter(|(frames, _)| touches(frames[frames.len() - 1]));
+    let touched: u64 = touched.map(|(_, weight)| weight).sum();
+    assert!((PAGES..PAGES + 10).contains(&touched), "{output}");
     // None but those that the kernel has on its own account, as a process ends.
     let (drawn, ledger) = (sum(&stacks), said(&output, "By the ledger: ", " page faults"));
     assert!(drawn <= ledger && drawn + 10 >= ledger, "{output}");

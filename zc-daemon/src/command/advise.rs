@@ -50,7 +50,7 @@ pub async fn run(flags: Advise) -> Result<ExitCode> {
     known.look(&found, &mut target);
     known.look_at_connections(&found);
     drop(relays);
-    let least = Least { bytes_per_second: flags.least.0, seconds };
+    let least = Least { bytes_per_second: flags.least.0, seconds, skipped: found.skipped };
     let cost =
         copying::cost().map(|copying::Seconds { cached, uncached }| Cost { cached, uncached });
     let report = known.report(&found, target.name(), (least, cost));

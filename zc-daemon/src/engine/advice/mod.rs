@@ -57,6 +57,9 @@ pub struct Least {
     pub bytes_per_second: u64,
     /// For how long all was watched, in seconds.
     pub seconds: f64,
+    /// Calls at which the kernel skipped zc, of whatever process: as many changes may be of bytes
+    /// whose coming in was not seen.
+    pub skipped: u64,
 }
 
 /// Fewer calls tell nothing.

@@ -140,7 +140,7 @@ mod tests {
     use super::*;
 
     const KIB: u64 = 1024;
-    const LEAST: Least = Least { bytes_per_second: 1024 * KIB, seconds: 1.0 };
+    const LEAST: Least = Least { bytes_per_second: 1024 * KIB, seconds: 1.0, skipped: 0 };
     const REMOTE: Peers = Peers { remote: 2, local: 0, unknown: 0 };
     const OUT: Ends = (None, Some(Kind::TcpSocket));
 

@@ -93,13 +93,20 @@ fn add(to: &mut Sums, more: &Sums) {
     to.unsampled += more.unsampled;
 }
 
+/// What speaks against a relay.
+const CHANGES: &str = "it changes bytes on their way";
+/// The same, where that may only seem so.
+const SKIPPED: &str = "it seems to change bytes on their way, but the kernel skipped zc at as many \
+                       calls, and what these took in is not known";
+
 impl Way {
     /// What there is to say of it.
     #[must_use]
     pub fn verdict(&self, least: Least) -> Verdict {
         let changed = self.changed_share();
         if changed > CHANGED {
-            return Verdict::Not("it changes bytes on their way");
+            let is_sure = self.sums.changed > least.skipped;
+            return Verdict::Not(if is_sure { CHANGES } else { SKIPPED });
         }
         if self.sums.calls < FEW || self.rate(least.seconds) < real(least.bytes_per_second) {
             return Verdict::Not("it is too little to matter");
@@ -162,7 +169,7 @@ mod tests {
     use super::*;
 
     const KIB: u64 = 1024;
-    const LEAST: Least = Least { bytes_per_second: 1024 * KIB, seconds: 1.0 };
+    const LEAST: Least = Least { bytes_per_second: 1024 * KIB, seconds: 1.0, skipped: 0 };
 
     /// A thousand calls of 64 KiB, of which 3 % of the bytes were looked at.
     fn sums() -> Sums {
@@ -182,9 +189,14 @@ mod tests {
     const ENDS: Ends = (Some(Kind::PlainFile), Some(Kind::TcpSocket));
 
     fn verdict(sums: Sums) -> Verdict {
+        verdict_but(sums, 0)
+    }
+
+    /// The same where so many calls were skipped.
+    fn verdict_but(sums: Sums, skipped: u64) -> Verdict {
         let total = Sums { bytes: 64_000 * KIB, ..Sums::default() };
         let rows = [counted(ENDS, sums), counted((ENDS.0, None), total)];
-        ways(&rows, &[7].into())[0].verdict(LEAST)
+        ways(&rows, &[7].into())[0].verdict(Least { skipped, ..LEAST })
     }
 
     fn confidence(sums: Sums) -> Option<Confidence> {
@@ -215,9 +227,11 @@ mod tests {
     #[test]
     fn who_changes_bytes_is_not_advised() {
         let proxy = Sums { calls: 970, changed: 30, certainty: 32 * 970, ..sums() };
-        assert_eq!(verdict(proxy), Verdict::Not("it changes bytes on their way"));
+        assert_eq!(verdict(proxy), Verdict::Not(CHANGES));
+        assert_eq!(verdict_but(proxy, 29), Verdict::Not(CHANGES));
+        assert_eq!(verdict_but(proxy, 30), Verdict::Not(SKIPPED));
         let always = Sums { changed: 1000, ..Sums::default() };
-        assert_eq!(verdict(always), Verdict::Not("it changes bytes on their way"));
+        assert_eq!(verdict(always), Verdict::Not(CHANGES));
         // One message in a thousand is something else.
         assert_eq!(confidence(Sums { changed: 1, ..sums() }), Some(Confidence::Medium));
         let seen_whole = Sums { certainty: 1000 * CERTAIN, changed: 9, ..sums() };

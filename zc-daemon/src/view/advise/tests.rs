@@ -109,7 +109,7 @@ fn what_was_not_measured_is_no_zero() {
 fn sends_come_with_their_connections() {
     let sends = Sends { process: (8, 1), bytes: 64 << 20, calls: 1024, relayed: 1 << 20, at: 0 };
     let peers = Peers { remote: 2, ..Peers::default() };
-    let least = Least { bytes_per_second: 1, seconds: 1.0 };
+    let least = Least { bytes_per_second: 1, seconds: 1.0, skipped: 0 };
     let Some(Verdict::Advised(remedy, confidence)) = sends.verdict(peers, least) else { panic!() };
     let moved = || Moved::sent(&sends, peers, "server".to_owned());
     let finding = Finding::new((moved(), sends.rate(1.0)), (remedy, confidence), Some(COST));
