@@ -66,8 +66,9 @@ fn assert_known<'a>(report: &'a Value, quality: &str) -> Vec<&'a str> {
     let read = |site: &&Value| site["route"] == "read" && site["direction"] == "to_user";
     let bytes = |site: &Value| site["bytes"].as_u64().unwrap();
     let sum: u64 = sites.iter().filter(read).map(bytes).sum();
-    // One byte is what it waits for.
-    assert_eq!(sum, BYTES + 1, "{report:#}");
+    // One byte is what it waits for; from 7.0 the kernel may skip the program that sees it.
+    let least = if kernel::version() < (7, 0) { BYTES + 1 } else { BYTES };
+    assert!((least..=BYTES + 1).contains(&sum), "{report:#}");
     assert_eq!(report["unplaced_bytes"], 0, "{report:#}");
     let hottest = &sites[0];
     assert_eq!((bytes(hottest), &hottest["quality"]), (BYTES, &quality.into()), "{report:#}");
