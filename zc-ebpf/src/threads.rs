@@ -137,7 +137,7 @@ fn find(task: Task, maker: u32) -> u64 {
     if slot != 0 {
         return slot;
     }
-    // SAFETY: as in `held_in`.
+    // SAFETY: as in `named_by`.
     u64::from(take(task, entry, unsafe { *entry }, maker))
 }
 
@@ -151,31 +151,32 @@ fn entry_of(task: Task) -> Option<*mut u32> {
     entry
 }
 
-/// The slot that an entry names, if it is `task`'s; else 0.
+/// The slot that an entry names, if it is `task`'s and nothing has changed of who that is; else 0.
 #[inline(always)]
 fn held_in(entry: *mut u32, task: Task) -> u64 {
-    // SAFETY: the entry of a thread id is written only where that thread is
-    // switched in or dies.
-    let slot = unsafe { *entry };
-    if slot != 0
-        && let Some(held) = SLOTS.get_ptr_mut(slot)
-        && is_current(held, task)
-    {
-        return u64::from(slot);
-    }
-    0
+    named_by(entry, |held| is_current(held, task))
 }
 
 /// The slot that an entry names, if it is `task`'s, whatever has changed of who that is since it
 /// was last switched in: until it is again, it charges what it had then. Else 0.
 #[inline(always)]
 fn own_in(entry: *mut u32, task: Task) -> u64 {
-    // SAFETY: as in `held_in`.
+    named_by(entry, |held| is_own(held, task))
+}
+
+/// The slot that an entry names, if it fits; else 0.
+#[inline(always)]
+fn named_by(entry: *mut u32, fits: impl FnOnce(*mut Slot) -> bool) -> u64 {
+    // SAFETY: the entry of a thread id is written only where that thread is
+    // switched in or dies.
     let slot = unsafe { *entry };
-    match SLOTS.get_ptr_mut(slot) {
-        Some(held) if slot != 0 && is_own(held, task) => u64::from(slot),
-        _ => 0,
+    if slot != 0
+        && let Some(held) = SLOTS.get_ptr_mut(slot)
+        && fits(held)
+    {
+        return u64::from(slot);
     }
+    0
 }
 
 /// Whether a slot is `task`'s: live, or marked by a rename.
@@ -250,13 +251,13 @@ fn take(task: Task, entry: *mut u32, old: u32, maker: u32) -> u32 {
 #[inline(always)]
 fn replace(entry: *mut u32, old: u32, new: u32) -> u32 {
     memory::add(entry, new.wrapping_sub(old));
-    // SAFETY: as in `held_in`.
+    // SAFETY: as in `named_by`.
     let now = unsafe { entry.read_volatile() };
     if now == new {
         return new;
     }
     memory::add(entry, old.wrapping_sub(new));
-    // SAFETY: as in `held_in`.
+    // SAFETY: as in `named_by`.
     unsafe { entry.read_volatile() }
 }
 
@@ -443,7 +444,7 @@ pub fn leave(cpu: *mut CpuState, task: Task) {
 /// Whether no slot is noted under a thread id.
 #[inline(always)]
 fn has_none(pid: u32) -> bool {
-    // SAFETY: as in `held_in`.
+    // SAFETY: as in `named_by`.
     SLOT_OF.get_ptr_mut(pid).is_none_or(|entry| unsafe { *entry } == 0)
 }
 
@@ -451,10 +452,10 @@ fn has_none(pid: u32) -> bool {
 #[inline(always)]
 fn forget(pid: u32, slot: u32) {
     if let Some(entry) = SLOT_OF.get_ptr_mut(pid)
-        // SAFETY: as in `held_in`.
+        // SAFETY: as in `named_by`.
         && unsafe { *entry } == slot
     {
-        // SAFETY: as in `held_in`.
+        // SAFETY: as in `named_by`.
         unsafe { *entry = 0 };
     }
 }
@@ -521,7 +522,7 @@ pub fn fork(maker: Task, child: Task) {
 #[inline(always)]
 fn held_under(pid: u32, task: Task) -> u32 {
     if let Some(entry) = SLOT_OF.get_ptr_mut(pid)
-        // SAFETY: as in `held_in`.
+        // SAFETY: as in `named_by`.
         && let slot = unsafe { entry.read_volatile() }
         && let Some(held) = SLOTS.get_ptr_mut(slot)
         && slot != 0
@@ -538,7 +539,7 @@ fn held_under(pid: u32, task: Task) -> u32 {
 #[inline(always)]
 fn noted_for(task: Task) -> u32 {
     match SLOT_OF.get_ptr_mut(task.pid()) {
-        // SAFETY: as in `held_in`.
+        // SAFETY: as in `named_by`.
         Some(entry) => match unsafe { entry.read_volatile() } {
             slot if is_of(slot, task) => slot,
             _ => u32::MAX,
@@ -562,12 +563,12 @@ fn is_of(slot: u32, task: Task) -> bool {
 #[inline(always)]
 fn abandon(task: Task, pid: u32, instead: u32) {
     if let Some(entry) = SLOT_OF.get_ptr_mut(pid)
-        // SAFETY: as in `held_in`.
+        // SAFETY: as in `named_by`.
         && let slot = unsafe { entry.read_volatile() }
         && slot != instead
         && (slot == 0 || is_of(slot, task))
     {
-        // SAFETY: as in `held_in`.
+        // SAFETY: as in `named_by`.
         unsafe { entry.write_volatile(instead) };
         if let Some(held) = SLOTS.get_ptr_mut(slot)
             && slot != 0
@@ -592,7 +593,7 @@ pub fn rename(task: Task) {
         return;
     }
     if let Some(entry) = SLOT_OF.get_ptr_mut(pid)
-        // SAFETY: as in `held_in`.
+        // SAFETY: as in `named_by`.
         && let slot = unsafe { *entry }
         && slot != 0
         && let Some(held) = SLOTS.get_ptr_mut(slot)
