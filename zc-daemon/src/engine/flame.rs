@@ -140,6 +140,18 @@ impl Weight {
     }
 }
 
+impl Booked {
+    /// How many events; none of copies.
+    #[must_use]
+    pub const fn events(self) -> Option<u64> {
+        match self {
+            Self::Copied(_) => None,
+            Self::Switches { voluntary, involuntary } => Some(voluntary + involuntary),
+            Self::Faults { minor, major } => Some(minor + major),
+        }
+    }
+}
+
 impl fmt::Display for Booked {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -160,6 +172,13 @@ impl Recording {
     #[must_use]
     pub fn sum(&self) -> u64 {
         self.stacks.values().sum()
+    }
+
+    /// Events in the ledger that are not drawn although every one was to be.
+    #[must_use]
+    pub fn undrawn(&self) -> u64 {
+        let events = self.booked.events().filter(|_| self.period == 1);
+        events.map_or(0, |events| events.saturating_sub(self.sum() + self.unplaced))
     }
 
     /// How many samples they stand for; none if every stack was taken.

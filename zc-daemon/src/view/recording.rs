@@ -54,4 +54,10 @@ impl<'a> Recording<'a> {
             records_not_understood: read.skipped,
         }
     }
+
+    /// Whether all that was to be recorded is in its sums.
+    pub(super) fn is_all(&self) -> bool {
+        let understood = self.not_understood.is_empty() && self.records_not_understood == 0;
+        self.whole && self.failed.is_none() && understood
+    }
 }

@@ -140,6 +140,10 @@ fn nothing_is_said_blindly() {
     assert_eq!(doubt(&as_if(header(false, "exact")), &two, copied), Some(Doubt::Down("transfers")));
     let unlike = doubt(&as_if(header(true, "inferred")), &two, copied);
     assert_eq!(unlike, Some(Doubt::Unlike("read".to_owned())));
+    // Also of a route that the other one does without.
+    let sent = [("work", Flow::SendfileSocket, 1000_u64)];
+    let sent = recording(header(true, "inferred"), &[&sent[..]; 8], 0);
+    assert_eq!(doubt(&one, &sent, copied), Some(Doubt::Unlike("read".to_owned())));
     // What was missed is less than what changed, or more than that.
     assert_eq!(doubt(&one, &reads(2_000_000, 10, 8), copied), None);
     assert_eq!(doubt(&one, &reads(1_200_000, 10, 8), copied), Some(Doubt::Missed));

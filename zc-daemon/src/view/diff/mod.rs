@@ -131,7 +131,7 @@ impl Diff<'_> {
     }
 
     /// Whether all that was recorded copies more, for each byte or each second; none if either
-    /// cannot be told, and the other is not more.
+    /// cannot be told, and the other is not more, or if one recording is of a part.
     #[must_use]
     pub fn copies_more(&self) -> Option<bool> {
         let asked = |row: &&Row| row.of == "all" && GATED.contains(&row.figure);
@@ -139,7 +139,8 @@ impl Diff<'_> {
         if verdicts().any(|verdict| verdict == "more") {
             return Some(true);
         }
-        verdicts().all(|verdict| verdict != "cannot tell").then_some(false)
+        let whole = [&self.before, &self.after].iter().all(|side| side.recording.is_all());
+        (whole && verdicts().all(|verdict| verdict != "cannot tell")).then_some(false)
     }
 }
 

@@ -70,7 +70,7 @@ fn what_changed_is_shown_with_its_spread() {
     assert_eq!((&sent["verdict"], &sent["change"]), (&json!("more"), &Value::Null));
     let text = diff.text();
     let row = text.lines().find(|line| line.starts_with("copies per byte")).unwrap();
-    for part in ["1.00 [1.00-1.00]", "0.25 [0.25-0.25]", "-75.0 %", "less"] {
+    for part in ["1.00 [1.00-1.00]", "0.25 [0.25-0.25]", "-75.0 %", "less", "<0.001"] {
         assert!(row.contains(part), "{text}");
     }
     for part in ["group web", "route sendfile", "no change shown of 1 groups", "2.9 KiB ["] {
@@ -87,6 +87,15 @@ fn a_gate_fails_on_more_and_never_passes_blindly() {
     assert_eq!(of(&more, &less, LIMITS).copies_more(), Some(false));
     assert_eq!(of(&less, &less, LIMITS).copies_more(), Some(false));
     assert_eq!(of(&less, &blind, LIMITS).copies_more(), None);
+    // Of a part nothing is said but that it is more already.
+    let [mut cut, mut failed, mut strange] = [(); 3].map(|()| with(IT, 1000));
+    cut.read.cut = Some("it was cut short".to_owned());
+    failed.read.trailer.as_mut().unwrap().ended = Some("it ended with status 1".to_owned());
+    strange.read.strange.insert("copied/new/bytes".to_owned(), 7);
+    for part in [cut, failed, strange] {
+        assert_eq!(of(&more, &part, LIMITS).copies_more(), None);
+        assert_eq!(of(&part, &more, LIMITS).copies_more(), Some(true));
+    }
 }
 
 #[test]

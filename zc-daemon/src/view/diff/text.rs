@@ -69,7 +69,7 @@ fn line(page: &mut String, row: &Row) {
         (None, Some(_), Some(after)) if after.value > 0.0 => "new".to_owned(),
         _ => "-".to_owned(),
     };
-    let p = row.p.map_or_else(String::new, |p| format!("{p:.3}"));
+    let p = row.p.map_or_else(String::new, probability);
     let _ = writeln!(
         page,
         "{:<18} {:>34} {:>34} {change:>9}  {:<11} {p}",
@@ -131,6 +131,11 @@ fn number(row: &Row, value: f64) -> String {
         Per::Second if is_bytes => Bytes(whole(value)).to_string(),
         Per::Second => format!("{value:.0}"),
     }
+}
+
+/// None is zero.
+fn probability(p: f64) -> String {
+    if p < 0.001 { "<0.001".to_owned() } else { format!("{p:.3}") }
 }
 
 fn percent(share: f64) -> String {

@@ -28,6 +28,7 @@ pub fn notes(recording: &Recording) -> Vec<String> {
             recording.inferred,
             "are inferred from system calls: the kernel's part of the stack is not known",
         ),
+        (recording.undrawn(), "of the ledger's are not drawn: no event was seen of them"),
         (recording.unplaced, "of whatever process had no room for their site: they are in none"),
     ];
     let name = weight.name();
@@ -120,8 +121,8 @@ mod tests {
     fn events_are_told_as_copies_are() {
         let booked = Booked::Switches { voluntary: 900, involuntary: 100 };
         let weight = Weight::Switches;
-        let stacks = [(vec!["sh".to_owned()], 960)].into();
         let of = |period| {
+            let stacks = [(vec!["sh".to_owned()], 960)].into();
             let all = Recording { stacks, weight, period, booked, inferred: 0, ..recording(1) };
             notes(&all).join("\n")
         };
@@ -129,6 +130,8 @@ mod tests {
         assert!(said.starts_with("context switches of command x"), "{said}");
         assert!(said.contains("By the ledger: 1000 context switches, 900 of them voluntary."));
         assert!(said.contains("One sample in 64 context switches: 15, which stand for 960"));
+        assert!(!said.contains("not drawn"), "{said}");
+        assert!(of(1).contains("40 context switches of the ledger's are not drawn"), "{}", of(1));
         let faults = Booked::Faults { minor: 7, major: 2 };
         assert_eq!(faults.to_string(), "9 page faults, 2 of them major");
     }
