@@ -7,7 +7,7 @@ use std::{
     time::Duration,
 };
 
-use anyhow::{Context as _, Result, bail};
+use anyhow::{Context as _, Result, bail, ensure};
 use rustix::process::{Pid, Signal, kill_process};
 
 use crate::{programs, scrape::Metrics};
@@ -122,8 +122,11 @@ impl Daemon {
     /// If it is not served with status 200.
     pub fn page(&self, path: &str) -> Result<String> {
         let url = format!("http://{}{path}", self.address);
-        let mut answer = ureq::get(&url).call().with_context(|| format!("cannot get {path}"))?;
-        Ok(answer.body_mut().with_config().limit(64 << 20).read_to_string()?)
+        let request = ureq::get(&url).config().http_status_as_error(false).build();
+        let mut answer = request.call().with_context(|| format!("cannot get {path}"))?;
+        let text = answer.body_mut().with_config().limit(64 << 20).read_to_string()?;
+        ensure!(answer.status() == 200, "{path} is {}: {text}", answer.status());
+        Ok(text)
     }
 
     /// A scrape of `/metrics`.

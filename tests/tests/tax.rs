@@ -61,6 +61,14 @@ fn what_observing_takes_is_told_and_grows() {
     assert!(!daemon.log().contains("given up"));
 }
 
+/// Programs that the daemon has attached, each by a link of its own, whatever it says.
+fn links(daemon: &Daemon) -> usize {
+    let infos = std::fs::read_dir(format!("/proc/{}/fdinfo", daemon.pid())).unwrap();
+    // One that is closed meanwhile is none.
+    let infos = infos.filter_map(|info| std::fs::read_to_string(info.ok()?.path()).ok());
+    infos.filter(|info| info.contains("link_type:")).count()
+}
+
 /// The names of families that have a series.
 fn families(page: &str) -> BTreeSet<&str> {
     page.lines().filter_map(|line| line.strip_prefix("# TYPE ")?.split(' ').next()).collect()
@@ -70,6 +78,7 @@ fn families(page: &str) -> BTreeSet<&str> {
 fn past_its_budget_it_gives_up_probes_and_what_they_measured() {
     let daemon = Daemon::start_with(&["--interval=0.1", TINY]).unwrap();
     std::fs::read("/proc/self/exe").unwrap();
+    let attached = links(&daemon);
     let before = daemon.metrics().unwrap().counters().unwrap();
     assert!(before.keys().any(|series| series.starts_with("zc_transferred_bytes_total")));
     let up = |metrics: &Metrics, probe| metrics.value("zc_probe_up", ("probe", probe)).unwrap();
@@ -96,6 +105,13 @@ fn past_its_budget_it_gives_up_probes_and_what_they_measured() {
     for (series, value) in &before {
         assert!(after.get(series).is_none_or(|now| now >= value), "{series} fell");
     }
+    let programs = |page: &str| page.matches("zc_bpf_program_runs_total{").count();
+    let began = Instant::now();
+    while links(&daemon) > programs(&daemon.page("/metrics").unwrap()) {
+        assert!(began.elapsed() < PATIENCE, "{} programs are still attached", links(&daemon));
+        sleep(Duration::from_millis(100));
+    }
+    assert!((1..attached).contains(&links(&daemon)), "{attached} at first");
     let log = daemon.log();
     let said = log.lines().find(|line| line.contains("is given up")).unwrap();
     assert!(said.contains("past its budget of 0.0001 %"), "{said}");

@@ -41,6 +41,7 @@ impl Warden {
     /// If there is a budget, and the kernel does not tell what is taken, or does not let go
     /// of a program.
     pub(super) fn look(&mut self, kernel: &mut Kernel) -> Result<bool> {
+        kernel.let_go()?;
         let Some(meter) = &mut self.meter else { return Ok(false) };
         let taken = match meter.look(|| kernel.infos()) {
             Ok(taken) => taken.cloned(),

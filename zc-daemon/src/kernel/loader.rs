@@ -4,6 +4,7 @@ use std::{
     collections::{BTreeMap, HashMap, HashSet},
     io,
     os::fd::AsFd as _,
+    time::{Duration, Instant},
 };
 
 use anyhow::{Context as _, Result, bail};
@@ -119,6 +120,8 @@ pub struct Kernel {
     pub slots: Slots,
     requests: Requests,
     cpus: Cpus,
+    /// Programs that are to be detached.
+    leaving: Vec<Program>,
     /// What programs that are detached missed, as [`SKIPPED`].
     skipped: [u64; SKIPPED.len()],
     /// What became of each probe, in the table's order.
@@ -253,12 +256,12 @@ impl Kernel {
         Ok(infos)
     }
 
-    /// Gives up probes: detaches those of their programs that no other one uses. `why` is
-    /// kept as the reason for which their hooks will not do.
+    /// Gives up probes; [`Kernel::let_go`] detaches those of their programs that no other one
+    /// uses. `why` is kept as the reason for which their hooks will not do.
     ///
     /// # Errors
     ///
-    /// If the kernel does not let go of a program.
+    /// If the kernel does not tell of its programs.
     pub fn shed(&mut self, probes: &[&'static str], why: &str) -> Result<()> {
         let mut given_up = Vec::new();
         for attachment in &mut self.attachments {
@@ -270,7 +273,24 @@ impl Kernel {
             }
         }
         let infos = self.infos()?;
-        for program in given_up.iter().filter(|program| !infos.contains_key(&*program.name)) {
+        given_up.retain(|program| !infos.contains_key(&*program.name));
+        self.leaving.append(&mut given_up);
+        Ok(())
+    }
+
+    /// Detaches programs of probes that were given up: each may take the kernel a while, which
+    /// waits until no CPU is in it, so it is left to a later call what is not done soon. What
+    /// those charge meanwhile is not looked at.
+    ///
+    /// # Errors
+    ///
+    /// If the kernel does not let go of a program.
+    pub fn let_go(&mut self) -> Result<()> {
+        const SOON: Duration = Duration::from_millis(500);
+        let began = Instant::now();
+        while began.elapsed() < SOON
+            && let Some(program) = self.leaving.pop()
+        {
             if let Some(loaded) = self.ebpf.program(&program.name)
                 && let Ok(fd) = loaded.fd()
             {
@@ -279,7 +299,7 @@ impl Kernel {
                 self.skipped[kind(&program.name, loaded)] += info.recursion_misses;
                 self.links.close(info.id);
             }
-            unload(&mut self.ebpf, program)
+            unload(&mut self.ebpf, &program)
                 .with_context(|| format!("cannot detach {}", program.name))?;
         }
         Ok(())
@@ -622,6 +642,7 @@ impl Loaded {
             slots,
             requests,
             cpus,
+            leaving: Vec::new(),
             skipped: [0; SKIPPED.len()],
             attachments,
             reads_kernel,
