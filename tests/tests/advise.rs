@@ -147,7 +147,7 @@ fn assert_relayed(report: &Value, from: &str, to: &str, call: &str) {
     for bytes in ["bytes", "bytes_out"] {
         assert_all(report, &finding[bytes], BYTES, CHUNK);
     }
-    assert_eq!((&finding["changed_calls"], &finding["copies_now"][0]), (&0.into(), &2.into()));
+    assert_eq!((&finding["changed_pieces"], &finding["copies_now"][0]), (&0.into(), &2.into()));
     assert!(finding["chance_missed"].as_f64().unwrap() < 0.001, "{report:#}");
 }
 
@@ -173,8 +173,9 @@ fn a_file_that_is_sent_is_found_to_the_byte() {
     let report = file_to_socket("nothing");
     assert_relayed(&report, "file", "TCP socket", "sendfile");
     let finding = only(&report);
-    assert_all(&report, &finding["calls"], CALLS, 1);
-    assert_eq!(finding["whole_calls"], finding["calls"], "{report:#}");
+    assert_all(&report, &finding["pieces"], CALLS, 1);
+    assert_all(&report, &finding["calls_out"], CALLS, 1);
+    assert_eq!(finding["whole_pieces"], finding["pieces"], "{report:#}");
     assert_eq!(finding["confidence"], "high", "{report:#}");
     assert_eq!(finding["copies_then"], serde_json::json!([0, 0]), "{report:#}");
     let [least, most] = [0, 1].map(|place| finding["saved_cpu_share"][place].as_f64().unwrap());
@@ -185,10 +186,13 @@ fn a_file_that_is_sent_is_found_to_the_byte() {
 
 #[test]
 fn pieces_and_other_threads_do_not_hide_it() {
-    for treatment in ["pieces", "other-thread"] {
+    for (treatment, pieces) in [("pieces", 2), ("other-thread", 1)] {
         let report = file_to_socket(treatment);
         assert_relayed(&report, "file", "TCP socket", "sendfile");
-        assert_eq!(only(&report)["confidence"], "high", "{report:#}");
+        let finding = only(&report);
+        assert_eq!(finding["confidence"], "high", "{report:#}");
+        assert_all(&report, &finding["pieces"], pieces * CALLS, pieces);
+        assert_all(&report, &finding["calls_out"], CALLS, 1);
     }
 }
 
@@ -197,7 +201,7 @@ fn what_goes_out_in_parts_is_less_sure() {
     let report = file_to_socket("parts");
     assert_relayed(&report, "file", "TCP socket", "sendfile");
     let finding = only(&report);
-    assert_eq!((&finding["calls"], &finding["whole_calls"]), (&(3 * CALLS).into(), &0.into()));
+    assert_eq!((&finding["pieces"], &finding["whole_pieces"]), (&(3 * CALLS).into(), &0.into()));
     assert_eq!(finding["confidence"], "medium", "{report:#}");
 }
 
@@ -218,8 +222,8 @@ fn one_changed_byte_a_block_is_noticed() {
         assert!(rows(&report, "findings").is_empty(), "{report:#}");
         let [way] = &rows(&report, "not_advised")[..] else { panic!("{report:#}") };
         assert_eq!(way["why"], "it changes bytes on their way", "{report:#}");
-        let (changed, calls) = (way["changed_calls"].as_u64(), way["calls"].as_u64());
-        assert_eq!(changed.unwrap() + calls.unwrap(), CALLS, "{report:#}");
+        let (changed, rest) = (way["changed_pieces"].as_u64(), way["pieces"].as_u64());
+        assert_eq!(changed.unwrap() + rest.unwrap(), CALLS, "{report:#}");
     }
 }
 
@@ -257,7 +261,13 @@ fn what_is_sent_to_another_machine_may_go_by_reference() {
     assert_eq!(ends, ("sender", "own memory", "TCP socket", "MSG_ZEROCOPY"), "{report:#}");
     assert_eq!(finding["confidence"], "medium", "{report:#}");
     assert_all(&report, &finding["bytes"], MANY, LARGE);
-    assert_all(&report, &finding["calls"], MANY / LARGE, 1);
+    assert_all(&report, &finding["large_bytes"], MANY, LARGE);
+    assert_all(&report, &finding["calls_out"], MANY / LARGE, 1);
+    // Where it is called: in libc, or in a program that has it within.
+    let place = &finding["frames"][0];
+    let module = place["module"].as_str().unwrap();
+    assert!(["/sender", "libc.so.6"].iter().any(|end| module.ends_with(end)), "{report:#}");
+    assert!(place["function"].as_str().is_none_or(|name| name.contains("send")), "{report:#}");
     assert_eq!(finding["copies_then"], serde_json::json!([0, 1]), "{report:#}");
     assert_eq!(
         (&finding["remote_connections"], &finding["saved_cpu_share"][0]),
@@ -308,7 +318,8 @@ fn assert_finds(name: &str, expected: [&str; 4], percent: u64) {
     // Beside the file there are heads of answers.
     let most = file + (64 << 10);
     assert!((file * percent / 100..=most).contains(&bytes), "{name}: {report:#}");
-    assert_eq!(finding["changed_calls"], 0, "{name}: {report:#}");
+    assert_eq!(finding["changed_pieces"], 0, "{name}: {report:#}");
+    assert_eq!(finding["small_calls"], false, "{name}: {report:#}");
 }
 
 /// Asserts that nobody is said to relay anything; what is sent of its own goes over loopback.

@@ -7,7 +7,11 @@ use crate::file::Kind;
 pub const WINDOW: u64 = 128;
 /// How many windows of a buffer are looked at.
 pub const WINDOWS: usize = 16;
-/// What certainty is counted in: this much for a call of which every byte was looked at.
+/// Bytes of a send from which on it pays to pin its pages and to be told when they are free
+/// again, about ("writes over around 10 KB", Documentation/networking/msg_zerocopy.rst in Linux
+/// 6.18).
+pub const LARGE: u64 = 10 * 1024;
+/// What certainty is counted in: this much for a piece of which every byte was looked at.
 pub const CERTAIN: u64 = 1024;
 
 names! {
@@ -103,7 +107,8 @@ pub struct Relay {
     pub start: u64,
     /// From where and to where, as [`Relay::kinds`] has them.
     pub kinds: u64,
-    /// The number of the user's stack, as call sites have it.
+    /// The number of the user's stack, as call sites have it: of relays, and of sends by TCP of
+    /// [`LARGE`] bytes and more.
     pub stack: u64,
 }
 
@@ -113,17 +118,18 @@ pub struct Relay {
 pub struct Sums {
     /// Bytes unchanged; in a row of what was not seen, calls by [`Unseen`] from here on.
     pub bytes: u64,
-    /// Calls that put them out.
+    /// Calls that moved them; of bytes that were relayed, pieces, of which a call may put out
+    /// several.
     pub calls: u64,
     /// Those of them that put out all that had been taken in.
     pub whole: u64,
-    /// How likely a changed byte would have been seen, summed over calls, in [`CERTAIN`].
+    /// How likely a changed byte would have been seen, summed over pieces, in [`CERTAIN`].
     pub certainty: u64,
-    /// Calls that put out what had been changed.
+    /// Pieces that had been changed.
     pub changed: u64,
     /// Their bytes.
     pub changed_bytes: u64,
-    /// Calls in which no window lay.
+    /// Pieces in which no window lay.
     pub unsampled: u64,
     /// No use but in a row of what was not seen.
     pub last: u64,

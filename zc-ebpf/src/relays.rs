@@ -17,8 +17,9 @@ use aya_ebpf::{
         },
     },
 };
-use zc_common::relay::{
-    Brought, CERTAIN, Fate, Place, Relay, Sums, Unseen, WINDOW, WINDOWS, window,
+use zc_common::{
+    relay::{Brought, CERTAIN, Fate, Place, Relay, Sums, Unseen, WINDOW, WINDOWS, window},
+    site::CallSite,
 };
 
 use crate::{
@@ -219,14 +220,15 @@ pub fn charge(found: Found, to: u64, stack: u32) {
 
 /// Counts a call that moved bytes in from a kind, or out to it.
 #[inline(always)]
-pub fn moved(kinds: u64, bytes: u64) {
-    add(kinds, Found::new(bytes, Fate::Whole, 0, 0).0);
+pub fn moved(kinds: u64, bytes: u64, stack: u32) {
+    add(kinds | u64::from(stack) << 32, Found::new(bytes, Fate::Whole, 0, 0).0);
 }
 
 /// Counts what is not seen.
 #[inline(always)]
 pub fn unseen(why: Unseen) {
-    add(Relay::kinds(Relay::NO_END, Relay::NO_END), why as u64);
+    let nowhere = Relay::kinds(Relay::NO_END, Relay::NO_END);
+    add(nowhere | u64::from(CallSite::NO_STACK) << 32, why as u64);
 }
 
 /// Adds to the row of the running process; `row` has its ends, and the stack in the upper

@@ -34,7 +34,8 @@ pub struct Row {
     pub ends: Ends,
     /// What went there.
     pub sums: Sums,
-    /// The stack of the process that put it out.
+    /// The stack of the process that put it out; none unless it was relayed, or sent by TCP in
+    /// [large](zc_common::relay::LARGE) calls.
     pub stack: Stack,
 }
 
@@ -94,14 +95,11 @@ impl Relays {
                 continue;
             }
             let ends = relay.ends().context("the map RELAYS holds an end that zc does not know")?;
-            let is_relay = ends.0.is_some() && ends.1.is_some();
-            let number = u32::try_from(relay.stack)?;
-            let stack = if is_relay { stack(&stacks, number)? } else { Stack::None };
             found.rows.push(Row {
                 process: (u32::try_from(relay.tgid)?, relay.start),
                 ends,
                 sums,
-                stack,
+                stack: stack(&stacks, u32::try_from(relay.stack)?)?,
             });
         }
         Ok(found)

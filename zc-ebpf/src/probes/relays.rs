@@ -10,7 +10,8 @@ use zc_common::{
     classify::{MSG_TRUNC, MSG_ZEROCOPY},
     file::Kind,
     flow::Route,
-    relay::{Relay, Unseen},
+    relay::{LARGE, Relay, Unseen},
+    site::CallSite,
     syscall::{Io, NUMBERS},
 };
 
@@ -150,7 +151,7 @@ fn piece(memory: Memory, index: u64, left: u64) -> Option<Piece> {
 /// Notes what a call took in.
 #[inline(always)]
 fn take_in(kind: u64, memory: Memory, returned: u64) {
-    relays::moved(Relay::kinds(kind, Relay::NO_END), returned);
+    relays::moved(Relay::kinds(kind, Relay::NO_END), returned, CallSite::NO_STACK);
     let mut left = returned;
     for index in 0..PIECES {
         let Some(piece) = piece(memory, index, left) else { return };
@@ -166,7 +167,9 @@ fn take_in(kind: u64, memory: Memory, returned: u64) {
 /// Finds out what became of what a call put out.
 #[inline(always)]
 fn put_out(context: Context, kind: u64, memory: Memory, returned: u64) {
-    relays::moved(Relay::kinds(Relay::NO_END, kind), returned);
+    let is_large_send = kind == Kind::TcpSocket as u64 && returned >= LARGE;
+    let stack = if is_large_send { user_stack(context) } else { CallSite::NO_STACK };
+    relays::moved(Relay::kinds(Relay::NO_END, kind), returned, stack);
     let mut left = returned;
     for index in 0..PIECES {
         let Some(piece) = piece(memory, index, left) else { return };

@@ -7,9 +7,12 @@ use zc_common::relay::Unseen;
 use super::{connections::Connections, target::Target};
 use crate::{
     command::sites,
-    engine::advice::{self, Cost, Counted, Least, Sends, Verdict, Way},
+    engine::advice::{self, Cost, Counted, Least, Sends, Verdict},
     host::{self, symbols::Symbols},
-    kernel::relays::{Found, Row},
+    kernel::{
+        relays::{Found, Row},
+        sites::Stack,
+    },
     view::{
         advise::{Finding, Moved, NotAdvised, NotSeen, Report, unseen},
         site::Frame,
@@ -35,11 +38,9 @@ impl Known {
         self.members = target.members(parents);
         let relays = |row: &&Row| row.ends.0.is_some() && row.ends.1.is_some();
         let pids: BTreeSet<_> = found.rows.iter().filter(relays).map(|row| row.process.0).collect();
-        for pid in pids.intersection(&self.members) {
-            self.symbols.remember(*pid);
-        }
         let senders = self.senders(found);
         for pid in pids.intersection(&self.members).chain(&senders) {
+            self.symbols.remember(*pid);
             if let Some((_, name)) = host::process_of(*pid) {
                 self.names.insert(*pid, name);
             }
@@ -73,14 +74,18 @@ impl Known {
             let moved = Moved::new(&way, self.name(row));
             let small_calls = way.is_small();
             said.say(way.verdict(least), (moved, way.rate(least.seconds)), cost, |finding| {
-                Finding { frames: self.frames(&way, row), small_calls, ..finding }
+                Finding { frames: self.frames(row), small_calls, ..finding }
             });
         }
         for sends in advice::sends(&counted, &self.members) {
             let peers = self.connections.of(sends.process.0);
             let Some(verdict) = sends.verdict(peers, least) else { continue };
-            let moved = Moved::sent(&sends, peers, self.name(&found.rows[sends.at]));
-            said.say(verdict, (moved, sends.rate(least.seconds)), cost, |finding| finding);
+            let row = &found.rows[sends.most_at];
+            let moved = Moved::sent(&sends, peers, self.name(row));
+            said.say(verdict, (moved, sends.rate(least.seconds)), cost, |finding| Finding {
+                frames: self.frames(row),
+                ..finding
+            });
         }
         said.findings.sort_by_key(|finding| std::cmp::Reverse(finding.moved.bytes));
         Report {
@@ -101,8 +106,8 @@ impl Known {
     }
 
     /// The innermost frames of where it puts most out.
-    fn frames(&self, way: &Way, row: &Row) -> Vec<Frame> {
-        let frames = sites::user_frames(way.process.0, &row.stack, &self.symbols);
+    fn frames(&self, row: &Row) -> Vec<Frame> {
+        let frames = sites::user_frames(row.process.0, &row.stack, &self.symbols);
         frames.into_iter().take(FRAMES).map(Frame::new).collect()
     }
 
@@ -153,7 +158,8 @@ impl Said {
 }
 
 fn counted(row: &Row) -> Counted {
-    Counted { process: row.process, ends: row.ends, sums: row.sums }
+    let large = row.stack != Stack::None;
+    Counted { process: row.process, ends: row.ends, sums: row.sums, large }
 }
 
 /// Who made a process; none stands as 0.

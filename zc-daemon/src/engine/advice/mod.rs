@@ -14,7 +14,7 @@ use std::collections::BTreeSet;
 pub use cost::Cost;
 pub use remedy::{Remedy, remedy};
 pub use sends::{Peers, Sends, sends};
-pub use ways::{Way, ways};
+pub use ways::{Total, Way, ways};
 use zc_common::relay::{Ends, Sums};
 
 /// A process: its id, and when it started.
@@ -29,6 +29,9 @@ pub struct Counted {
     pub ends: Ends,
     /// How much.
     pub sums: Sums,
+    /// Of sends by TCP: whether they are of calls of [`LARGE`](zc_common::relay::LARGE) bytes and
+    /// more.
+    pub large: bool,
 }
 
 /// How sure an advice is.

@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use zc_common::file::Kind;
+use zc_common::{file::Kind, relay::Sums};
 
 use super::{Confidence, Counted, FEW, Least, Process, Verdict, real, remedy};
 
@@ -16,10 +16,12 @@ pub struct Sends {
     pub bytes: u64,
     /// Calls that sent them.
     pub calls: u64,
+    /// Bytes that went by large calls.
+    pub large: u64,
     /// Bytes that had been taken in, changed or not.
     pub relayed: u64,
-    /// Which of what was counted has them, by position.
-    pub at: usize,
+    /// Which of what was counted has the stack of the most of the large ones, by position.
+    pub most_at: usize,
 }
 
 /// How many connections of a process lead where, the most that were seen at one time.
@@ -33,44 +35,46 @@ pub struct Peers {
     pub unknown: usize,
 }
 
-/// Bytes of a call from which on it pays to pin pages and to be told when they are free again,
-/// about ("writes over around 10 KB", Documentation/networking/msg_zerocopy.rst).
-const LARGE: u64 = 10 * 1024;
-
 /// What these processes sent, the most bytes first.
 #[must_use]
 pub fn sends(counted: &[Counted], of: &BTreeSet<u32>) -> Vec<Sends> {
-    let mut sends: BTreeMap<Process, Sends> = BTreeMap::new();
-    let own = |row: &&Counted| of.contains(&row.process.0);
-    for (at, Counted { process, ends, sums }) in counted.iter().enumerate() {
-        if *ends == (None, Some(Kind::TcpSocket)) && of.contains(&process.0) {
-            let (bytes, calls) = (sums.bytes, sums.calls);
-            sends.insert(*process, Sends { process: *process, bytes, calls, relayed: 0, at });
+    let mut sends: BTreeMap<Process, (Sends, u64)> = BTreeMap::new();
+    let rows = || counted.iter().enumerate().filter(|(_, row)| of.contains(&row.process.0));
+    for (at, row) in rows().filter(|(_, row)| row.ends == (None, Some(Kind::TcpSocket))) {
+        let new = (Sends::none(row.process, at), 0);
+        let (sends, most) = sends.entry(row.process).or_insert(new);
+        sends.add(row);
+        if row.large && row.sums.bytes > *most {
+            (sends.most_at, *most) = (at, row.sums.bytes);
         }
     }
-    for Counted { process, ends, sums } in counted.iter().filter(own) {
-        let send = sends.get_mut(process).filter(|_| *ends != (None, Some(Kind::TcpSocket)));
-        if let (Some(send), Some(Kind::TcpSocket)) = (send, ends.1) {
-            send.relayed += sums.bytes + sums.changed_bytes;
+    for (_, row) in rows() {
+        let is_relay = matches!(row.ends, (Some(_), Some(Kind::TcpSocket)));
+        if let Some((sends, _)) = sends.get_mut(&row.process).filter(|_| is_relay) {
+            sends.relayed += row.sums.bytes + row.sums.changed_bytes;
         }
     }
-    let mut sends: Vec<_> = sends.into_values().collect();
+    let mut sends: Vec<_> = sends.into_values().map(|(sends, _)| sends).collect();
     sends.sort_by_key(|send| std::cmp::Reverse(send.own()));
     sends
 }
 
 impl Sends {
+    const fn none(process: Process, most_at: usize) -> Self {
+        Self { process, bytes: 0, calls: 0, large: 0, relayed: 0, most_at }
+    }
+
+    const fn add(&mut self, row: &Counted) {
+        let Sums { bytes, calls, .. } = row.sums;
+        self.bytes += bytes;
+        self.calls += calls;
+        self.large += if row.large { bytes } else { 0 };
+    }
+
     /// Bytes that had not been taken in.
     #[must_use]
     pub const fn own(&self) -> u64 {
         self.bytes.saturating_sub(self.relayed)
-    }
-
-    /// How many bytes were sent by large calls at least: by all but what all calls together can
-    /// have sent, had each sent just too little to be large.
-    #[must_use]
-    pub const fn large(&self) -> u64 {
-        self.bytes.saturating_sub(self.calls.saturating_mul(LARGE))
     }
 
     /// Bytes of its own a second.
@@ -84,9 +88,9 @@ impl Sends {
         self.calls >= FEW && self.own() > self.bytes / 2
     }
 
-    /// Whether most bytes surely go by large calls.
+    /// Whether most bytes go by large calls.
     const fn are_large(&self) -> bool {
-        self.large() >= self.bytes / 2
+        self.large >= self.bytes / 2
     }
 
     /// Whether it is, if its peers are on other machines.
@@ -135,7 +139,7 @@ impl Peers {
 
 #[cfg(test)]
 mod tests {
-    use zc_common::relay::{Ends, Sums};
+    use zc_common::relay::{Ends, LARGE, Sums};
 
     use super::*;
 
@@ -146,7 +150,7 @@ mod tests {
 
     fn row(pid: u32, ends: Ends, bytes: u64, calls: u64) -> Counted {
         let sums = Sums { bytes, calls, ..Sums::default() };
-        Counted { process: (pid, 1), ends, sums }
+        Counted { process: (pid, 1), ends, sums, large: bytes >= LARGE * calls }
     }
 
     fn of(rows: &[Counted]) -> Sends {
@@ -187,12 +191,18 @@ mod tests {
         assert_eq!(most, Peers { local: 3, ..REMOTE });
     }
 
-    /// A mean of 20 KB may be of calls of 10 KB and of 30 KB.
     #[test]
     fn small_sends_are_not_advised() {
-        assert!(why(each(20 * KIB - 1), REMOTE).contains("too little at once"));
-        assert_eq!((each(20 * KIB).are_large(), each(20 * KIB).large()), (true, 10_240_000));
-        assert_eq!(each(KIB).large(), 0);
+        assert!(why(each(LARGE - 1), REMOTE).contains("too little at once"));
+        assert!(each(LARGE).may_be_advised());
+        let mixed = |small| {
+            let large = [400, 600].map(|calls| row(7, OUT, calls * 64 * KIB, calls));
+            let rows = [row(7, OUT, small, 100_000), large[0], large[1]];
+            let sends = of(&rows);
+            assert_eq!((sends.large, sends.calls, sends.most_at), (64_000 * KIB, 101_000, 2));
+            sends.may_be_advised()
+        };
+        assert!(mixed(64_000 * KIB) && !mixed(64_001 * KIB));
     }
 
     #[test]
@@ -215,7 +225,7 @@ mod tests {
             Counted { sums: changed, ..row(7, relay, 0, 0) },
         ];
         let send = of(&rows);
-        assert_eq!((send.own(), send.at, send.matter()), (33_000 * KIB, 1, true));
+        assert_eq!((send.own(), send.most_at, send.matter()), (33_000 * KIB, 1, true));
         let more = [&rows[..], &[row(7, relay, 1000 * KIB, 100)]].concat();
         assert!(!of(&more).matter() && of(&more).verdict(REMOTE, LEAST).is_none());
     }

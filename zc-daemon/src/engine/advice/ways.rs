@@ -25,17 +25,33 @@ pub struct Way {
     /// All bytes that the process took in from there.
     pub bytes_in: u64,
     /// All that it put out to there.
-    pub bytes_out: u64,
+    pub out: Total,
 }
 
-/// So many sightings of a changed byte are expected, if there was one in each call: with a
+/// Calls that moved bytes, whatever became of these.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Total {
+    /// Bytes.
+    pub bytes: u64,
+    /// Calls.
+    pub calls: u64,
+}
+
+impl Total {
+    const fn add(&mut self, more: &Sums) {
+        self.bytes += more.bytes;
+        self.calls += more.calls;
+    }
+}
+
+/// So many sightings of a changed byte are expected, if there was one in each piece: with a
 /// chance of `exp(-3)` (5 %) none would have been seen; of `exp(-7)`, 0.1 %.
 const LIKELY: f64 = 3.0;
 const SURE: f64 = 7.0;
-/// The share of calls whose bytes may have been changed: for an advice, and for a sure one.
+/// The share of pieces whose bytes may have been changed: for an advice, and for a sure one.
 const CHANGED: f64 = 0.05;
 const UNCHANGED: f64 = 0.01;
-/// The share of calls that put out all that was taken in, for a sure advice.
+/// The share of pieces that are all that was taken in, for a sure advice.
 const WHOLE: f64 = 0.99;
 /// The share of what was taken in that goes on, for a sure advice.
 const PASSED_ON: f64 = 0.9;
@@ -46,13 +62,12 @@ const SMALL: u64 = 4096;
 #[must_use]
 pub fn ways(counted: &[Counted], of: &BTreeSet<u32>) -> Vec<Way> {
     let mut ways: BTreeMap<(Process, u8, u8), (Way, u64)> = BTreeMap::new();
-    let (mut taken_in, mut put_out) = (BTreeMap::new(), BTreeMap::new());
-    for (position, Counted { process, ends, sums }) in counted.iter().enumerate() {
+    let mut taken_in: BTreeMap<_, Total> = BTreeMap::new();
+    let mut put_out: BTreeMap<_, Total> = BTreeMap::new();
+    for (position, Counted { process, ends, sums, .. }) in counted.iter().enumerate() {
         match *ends {
-            (Some(from), None) => {
-                *taken_in.entry((*process, from as u8)).or_default() += sums.bytes
-            }
-            (None, Some(to)) => *put_out.entry((*process, to as u8)).or_default() += sums.bytes,
+            (Some(from), None) => taken_in.entry((*process, from as u8)).or_default().add(sums),
+            (None, Some(to)) => put_out.entry((*process, to as u8)).or_default().add(sums),
             (Some(from), Some(to)) if of.contains(&process.0) => {
                 let new = Way {
                     process: *process,
@@ -61,7 +76,7 @@ pub fn ways(counted: &[Counted], of: &BTreeSet<u32>) -> Vec<Way> {
                     sums: Sums::default(),
                     most_at: position,
                     bytes_in: 0,
-                    bytes_out: 0,
+                    out: Total::default(),
                 };
                 let key = (*process, from as u8, to as u8);
                 let (way, most) = ways.entry(key).or_insert((new, 0));
@@ -74,9 +89,9 @@ pub fn ways(counted: &[Counted], of: &BTreeSet<u32>) -> Vec<Way> {
         }
     }
     let whole = |(way, _): (Way, u64)| {
-        let total = |of: &BTreeMap<_, u64>, end| of.get(&(way.process, end)).copied().unwrap_or(0);
-        let bytes_in = total(&taken_in, way.from as u8);
-        Way { bytes_in, bytes_out: total(&put_out, way.to as u8), ..way }
+        let total = |of: &BTreeMap<_, Total>, end| of.get(&(way.process, end)).copied();
+        let bytes_in = total(&taken_in, way.from as u8).unwrap_or_default().bytes;
+        Way { bytes_in, out: total(&put_out, way.to as u8).unwrap_or_default(), ..way }
     };
     let mut ways: Vec<_> = ways.into_values().map(whole).collect();
     ways.sort_by_key(|way| std::cmp::Reverse(way.sums.bytes));
@@ -133,7 +148,7 @@ impl Way {
         real(self.sums.bytes) / seconds.max(f64::MIN_POSITIVE)
     }
 
-    /// How many changes would have been seen, had there been one byte in each call.
+    /// How many changes would have been seen, had there been one byte in each piece.
     fn sightings(&self) -> f64 {
         real(self.sums.certainty) / real(CERTAIN)
     }
@@ -144,7 +159,7 @@ impl Way {
         (-self.sightings()).exp()
     }
 
-    /// The share of calls whose bytes may have been changed: as if for each that was seen so
+    /// The share of pieces whose bytes may have been changed: as if for each that was seen so
     /// there were as many more as a change of one byte goes unseen.
     fn changed_share(&self) -> f64 {
         if self.sums.changed == 0 {
@@ -155,10 +170,10 @@ impl Way {
         (changed / real(self.sums.calls + self.sums.changed)).min(1.0)
     }
 
-    /// Whether its calls are so small that they cost more than what they copy.
+    /// Whether calls that put out to there are so small that they cost more than what they copy.
     #[must_use]
-    pub fn is_small(&self) -> bool {
-        self.sums.bytes < SMALL.saturating_mul(self.sums.calls)
+    pub const fn is_small(&self) -> bool {
+        self.out.bytes < SMALL.saturating_mul(self.out.calls)
     }
 }
 
@@ -183,7 +198,7 @@ mod tests {
     }
 
     fn counted(ends: Ends, sums: Sums) -> Counted {
-        Counted { process: (7, 1), ends, sums }
+        Counted { process: (7, 1), ends, sums, large: false }
     }
 
     const ENDS: Ends = (Some(Kind::PlainFile), Some(Kind::TcpSocket));
@@ -260,6 +275,17 @@ mod tests {
         let ways = ways(&rows, &[7].into());
         let [way] = ways[..] else { panic!("{ways:?}") };
         assert_eq!((way.sums.bytes, way.sums.calls, way.most_at), (192_000 * KIB, 2000, 2));
-        assert_eq!((way.bytes_in, way.bytes_out, way.is_small()), (0, 9, false));
+        assert_eq!((way.bytes_in, way.out.bytes, way.out.calls), (0, 9, 0));
+    }
+
+    /// One of them may put out several pieces.
+    #[test]
+    fn calls_are_small_that_are_so_themselves() {
+        let is_small = |bytes| {
+            let out = Sums { bytes, calls: 2, ..Sums::default() };
+            let rows = [counted(ENDS, sums()), counted((None, ENDS.1), out)];
+            ways(&rows, &[7].into())[0].is_small()
+        };
+        assert!(is_small(2 * SMALL - 1) && !is_small(2 * SMALL));
     }
 }

@@ -58,10 +58,9 @@ pub struct Finding {
     pub saved_bytes_per_second: [f64; 2],
     /// The share of a core that these copies take, at least and at most.
     pub saved_cpu_share: Option<[f64; 2]>,
-    /// Whether calls are so small that they cost more than what they copy.
+    /// Whether calls out to there are so small that they cost more than what they copy.
     pub small_calls: bool,
-    /// Where the process puts most of it out, the innermost frame first; none of sends, whose
-    /// stacks are not taken.
+    /// Where the process puts most of it out, the innermost frame first.
     pub frames: Vec<Frame>,
 }
 

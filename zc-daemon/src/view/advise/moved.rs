@@ -22,8 +22,10 @@ pub struct Moved {
     /// Bytes that went out unchanged, as far as was looked; of sends, those that had not been
     /// taken in.
     pub bytes: u64,
-    /// Calls that put them out; of sends, all of them.
-    pub calls: u64,
+    /// All that the process put out to there.
+    pub bytes_out: u64,
+    /// By how many calls.
+    pub calls_out: u64,
     /// What is known of them.
     #[serde(flatten)]
     pub evidence: Evidence,
@@ -42,28 +44,27 @@ pub enum Evidence {
 /// Of bytes that had been taken in.
 #[derive(Debug, Serialize)]
 pub struct Relayed {
-    /// Calls that put out at once all that a call had taken in.
-    pub whole_calls: u64,
-    /// Calls that put out what had been changed, and their bytes.
-    pub changed_calls: u64,
+    /// Pieces in which they were put out: a call may have several, as may a buffer that was
+    /// filled by several calls.
+    pub pieces: u64,
+    /// Those of them that are all that a call had taken in.
+    pub whole_pieces: u64,
+    /// Pieces that had been changed, and their bytes.
+    pub changed_pieces: u64,
     /// See there.
     pub changed_bytes: u64,
-    /// Calls so short, or so late a part of what was taken in, that none of it was looked at.
-    pub unsampled_calls: u64,
+    /// Pieces so short, or so late a part of what was taken in, that none of it was looked at.
+    pub unsampled_pieces: u64,
     /// All bytes that the process took in from there.
     pub bytes_in: u64,
-    /// All that it put out to there.
-    pub bytes_out: u64,
-    /// Had one byte been changed in each call, the chance that none of them was seen: 0 to 1.
+    /// Had one byte been changed in each piece, the chance that none of them was seen: 0 to 1.
     pub chance_missed: f64,
 }
 
 /// Of bytes of its own.
 #[derive(Debug, Serialize)]
 pub struct Sent {
-    /// All that it put out to there.
-    pub bytes_out: u64,
-    /// How many of these at least went out by calls of more than 10 KiB.
+    /// How many of all went out by calls of 10 KiB and more.
     pub large_bytes: u64,
     /// Connections that were seen at one time, at most: to other machines, as far as is known.
     pub remote_connections: usize,
@@ -77,14 +78,14 @@ impl Moved {
     /// What went one way through this process.
     #[must_use]
     pub fn new(way: &Way, process: String) -> Self {
-        let Way { process: (pid, _), from, to, sums, bytes_in, bytes_out, .. } = *way;
+        let Way { process: (pid, _), from, to, sums, bytes_in, out, .. } = *way;
         let relayed = Relayed {
-            whole_calls: sums.whole,
-            changed_calls: sums.changed,
+            pieces: sums.calls,
+            whole_pieces: sums.whole,
+            changed_pieces: sums.changed,
             changed_bytes: sums.changed_bytes,
-            unsampled_calls: sums.unsampled,
+            unsampled_pieces: sums.unsampled,
             bytes_in,
-            bytes_out,
             chance_missed: way.chance_missed(),
         };
         Self {
@@ -93,7 +94,8 @@ impl Moved {
             from: name(from),
             to: name(to),
             bytes: sums.bytes,
-            calls: sums.calls,
+            bytes_out: out.bytes,
+            calls_out: out.calls,
             evidence: Evidence::Relayed(relayed),
         }
     }
@@ -102,8 +104,7 @@ impl Moved {
     #[must_use]
     pub fn sent(sends: &Sends, peers: Peers, process: String) -> Self {
         let sent = Sent {
-            bytes_out: sends.bytes,
-            large_bytes: sends.large(),
+            large_bytes: sends.large,
             remote_connections: peers.remote,
             local_connections: peers.local,
             unknown_connections: peers.unknown,
@@ -114,7 +115,8 @@ impl Moved {
             from: "own memory",
             to: name(Kind::TcpSocket),
             bytes: sends.own(),
-            calls: sends.calls,
+            bytes_out: sends.bytes,
+            calls_out: sends.calls,
             evidence: Evidence::Sent(sent),
         }
     }
@@ -129,13 +131,13 @@ impl Moved {
 
     /// The same in short, of what is not advised.
     pub(super) fn counts(&self) -> String {
-        let Self { bytes, calls, .. } = self;
+        let Self { bytes, calls_out, .. } = self;
         match &self.evidence {
-            Evidence::Relayed(Relayed { changed_calls, .. }) => {
-                format!("{bytes} bytes by {calls} calls unchanged, {changed_calls} calls changed")
+            Evidence::Relayed(Relayed { pieces, changed_pieces, .. }) => {
+                format!("{bytes} bytes in {pieces} pieces unchanged, {changed_pieces} changed")
             }
             Evidence::Sent(sent) => {
-                format!("{bytes} bytes of its own, by {calls} calls; {}", sent.connections())
+                format!("{bytes} bytes of its own, by {calls_out} calls; {}", sent.connections())
             }
         }
     }
@@ -143,16 +145,16 @@ impl Moved {
 
 impl Relayed {
     fn lines(&self, of: &Moved) -> Vec<String> {
-        let Moved { bytes, calls, from, to, .. } = of;
-        let Self { whole_calls, bytes_in, bytes_out, .. } = self;
+        let Moved { bytes, from, to, bytes_out, calls_out, .. } = of;
+        let Self { pieces, whole_pieces, bytes_in, .. } = self;
         vec![
             format!(
-                "{bytes} bytes went out by {calls} calls as they had come in, by {whole_calls} of \
+                "{bytes} bytes went out as they had come in, in {pieces} pieces, {whole_pieces} of \
                  them all that was taken in at once"
             ),
             format!(
                 "{bytes_in} bytes were taken in from there ({from}) in all, {bytes_out} put out to \
-                 there ({to})"
+                 there ({to}) by {calls_out} calls"
             ),
             self.unchanged(),
         ]
@@ -160,17 +162,17 @@ impl Relayed {
 
     /// What speaks for nothing being changed.
     fn unchanged(&self) -> String {
-        let mut text = match self.changed_calls {
+        let mut text = match self.changed_pieces {
             0 => "none was seen changed".to_owned(),
-            calls => format!("{calls} calls put out {} changed bytes", self.changed_bytes),
+            pieces => format!("{pieces} pieces of {} bytes were changed", self.changed_bytes),
         };
         let _ = write!(
             text,
-            "; were one byte of each call changed, the chance to have seen none is {}",
+            "; were one byte of each piece changed, the chance to have seen none is {}",
             text::percent(self.chance_missed)
         );
-        if self.unsampled_calls > 0 {
-            let _ = write!(text, "; of {} calls nothing was looked at", self.unsampled_calls);
+        if self.unsampled_pieces > 0 {
+            let _ = write!(text, "; of {} pieces nothing was looked at", self.unsampled_pieces);
         }
         text
     }
@@ -178,12 +180,12 @@ impl Relayed {
 
 impl Sent {
     fn lines(&self, of: &Moved) -> Vec<String> {
-        let Moved { bytes, calls, .. } = of;
-        let Self { bytes_out, large_bytes, .. } = self;
+        let Moved { bytes, bytes_out, calls_out, .. } = of;
+        let large_bytes = self.large_bytes;
         vec![
             format!(
-                "{bytes} bytes were sent that had not been taken in, of {bytes_out} by {calls} \
-                 calls, at least {large_bytes} of them by calls of more than 10 KiB"
+                "{bytes} bytes were sent that had not been taken in, of {bytes_out} by {calls_out} \
+                 calls, {large_bytes} of them by calls of 10 KiB and more"
             ),
             self.connections(),
         ]

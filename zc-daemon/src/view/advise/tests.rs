@@ -6,7 +6,7 @@ use zc_common::{
 };
 
 use super::*;
-use crate::engine::advice::{Least, Peers, Sends, Verdict, Way, remedy};
+use crate::engine::advice::{Least, Peers, Sends, Total, Verdict, Way, remedy};
 
 fn way(from: Kind, to: Kind) -> Way {
     let sums = Sums {
@@ -17,7 +17,8 @@ fn way(from: Kind, to: Kind) -> Way {
         ..Sums::default()
     };
     let bytes = 64 << 20;
-    Way { process: (7, 1), from, to, sums, most_at: 0, bytes_in: bytes, bytes_out: bytes + 9 }
+    let out = Total { bytes: bytes + 9, calls: 500 };
+    Way { process: (7, 1), from, to, sums, most_at: 0, bytes_in: bytes, out }
 }
 
 const COST: Cost = Cost { cached: 1e-10, uncached: 4e-10 };
@@ -59,10 +60,11 @@ fn an_advice_comes_with_its_evidence() {
                  copy_file_range(in, ";
     assert!(text.starts_with(start), "{text}");
     for said in [
-        "67108864 bytes went out by 1024 calls as they had come in, by 1000 of them all",
-        "none was seen changed; were one byte of each call changed, the chance to have seen \
+        "67108864 bytes went out as they had come in, in 1024 pieces, 1000 of them all",
+        "none was seen changed; were one byte of each piece changed, the chance to have seen \
          none is 1.83 %",
-        "67108864 bytes were taken in from there (file) in all, 67108873 put out",
+        "67108864 bytes were taken in from there (file) in all, 67108873 put out \
+         to there (file) by 500 calls",
         "                at copy (cp)\n",
         "not seen: 3 calls of pieces of fewer than 128 bytes\n",
         "copies of a GiB were measured to take 0.107 to 0.429 s here",
@@ -107,7 +109,14 @@ fn what_was_not_measured_is_no_zero() {
 
 #[test]
 fn sends_come_with_their_connections() {
-    let sends = Sends { process: (8, 1), bytes: 64 << 20, calls: 1024, relayed: 1 << 20, at: 0 };
+    let sends = Sends {
+        process: (8, 1),
+        bytes: 64 << 20,
+        calls: 1024,
+        large: 63 << 20,
+        relayed: 1 << 20,
+        most_at: 0,
+    };
     let peers = Peers { remote: 2, ..Peers::default() };
     let least = Least { bytes_per_second: 1, seconds: 1.0, skipped: 0 };
     let Some(Verdict::Advised(remedy, confidence)) = sends.verdict(peers, least) else { panic!() };
@@ -120,8 +129,8 @@ fn sends_come_with_their_connections() {
         "    63.0 MiB/s  server (8): own memory to TCP socket: use MSG_ZEROCOPY, copies of each byte \
          1 -> 0 to 1, confidence medium\n",
         "saves 0 B to 63.0 MiB of copies a second, 0.0 to 2.6 % of a core: SO_ZEROCOPY once",
-        "66060288 bytes were sent that had not been taken in, of 67108864 by 1024 calls, at least \
-         56623104 of them by calls of more than 10 KiB\n",
+        "66060288 bytes were sent that had not been taken in, of 67108864 by 1024 calls, \
+         66060288 of them by calls of 10 KiB and more\n",
         "connections by TCP at one time: 2 to other machines as far as is known here, 0 to this \
          one, 0 unknown\n",
         "own memory to TCP socket: it has a peer (66060288 bytes of its own, by 1024 calls; conn",
@@ -134,5 +143,5 @@ fn sends_come_with_their_connections() {
         (&finding["remote_connections"], &finding["bytes"]),
         (&2.into(), &66_060_288.into())
     );
-    assert!(finding.get("whole_calls").is_none(), "{finding}");
+    assert!(finding.get("whole_pieces").is_none(), "{finding}");
 }

@@ -79,7 +79,7 @@ impl Finding {
         self.moved.evidence().into_iter().for_each(&mut line);
         if self.small_calls {
             line(
-                "its calls move fewer than 4096 bytes each, so they cost more than the copies: \
+                "its calls put out fewer than 4096 bytes each, on the mean, so they cost more than the copies: \
                  larger ones would gain more"
                     .to_owned(),
             );
