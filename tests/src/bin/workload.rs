@@ -152,7 +152,13 @@ enum Command {
         rounds: u32,
     },
     /// Wait for a byte on the standard input, read DIR/data at a known place, wait again
-    Site(ParamArguments),
+    Site {
+        #[command(flatten)]
+        params: ParamArguments,
+        /// The place is code that is made at run time
+        #[arg(long)]
+        compiled: bool,
+    },
     /// Take bytes in and put them out
     Relay(workload::Relay),
     /// Be many processes that each move bytes at a line of the standard input, and sleep
@@ -270,7 +276,7 @@ fn run() -> Result<()> {
         Command::Owe => workload::owe(),
         Command::Halve => workload::halve(),
         Command::Interleave { rounds } => workload::interleave(rounds),
-        Command::Site(params) => workload::known_site(&params.into()),
+        Command::Site { params, compiled } => workload::known_site(&params.into(), compiled),
         Command::Relay(relay) => relay.run(),
         Command::Crowd(crowd) => workload::crowd(crowd),
         Command::Hold => workload::hold(),

@@ -72,7 +72,7 @@ pub use self::processes::{
     switches,
 };
 pub use self::relays::{Relay, Treatment, made_up};
-pub use self::site::{KNOWN_SITE, known_site};
+pub use self::site::{KNOWN_COMPILED, KNOWN_SITE, known_site};
 pub use self::step::Unsupported;
 pub use self::storm::{Storm, storm};
 pub use self::stress::stress;

@@ -11,21 +11,30 @@ use anyhow::{Context as _, Result};
 use super::Params;
 use super::processes::hold;
 use super::step::{exactly, open_data};
+use super::sys::compiled::Compiled;
 
 /// The name of the function, as its symbol ends.
 pub const KNOWN_SITE: &str = "site::read_at_a_known_place";
+/// The name of one that is made at run time.
+pub const KNOWN_COMPILED: &str = "compiled::read_at_a_known_place";
 
-/// Waits as [`hold`] does, then reads the file of a case at a known place.
+/// Waits as [`hold`] does, then reads the file of a case at a known place, which may be
+/// compiled at run time.
 ///
 /// # Errors
 ///
 /// If the file is not prepared, or cannot be read.
-pub fn known_site(params: &Params) -> Result<()> {
+pub fn known_site(params: &Params, compiled: bool) -> Result<()> {
     let file = open_data(params)?;
     let mut buffer = params.buffer()?;
+    let compiled = compiled.then(|| Compiled::new(KNOWN_COMPILED)).transpose()?;
     hold()?;
     for chunk in params.chunks() {
-        let read = read_at_a_known_place(&file, &mut buffer[..chunk.len]);
+        let into = &mut buffer[..chunk.len];
+        let read = match &compiled {
+            Some(compiled) => compiled.read(&file, into),
+            None => read_at_a_known_place(&file, into),
+        };
         exactly("read", read, chunk.len)?;
     }
     // What is mapped is looked at while the process lives.

@@ -17,7 +17,7 @@ use zc_tests::{
     kernel, programs,
     programs::{Stage, Waiting},
     watching::{Ended, Watching},
-    workload::KNOWN_SITE,
+    workload::{KNOWN_COMPILED, KNOWN_SITE},
 };
 
 const BYTES: u64 = 300_007;
@@ -32,14 +32,21 @@ fn workload(stage: &Stage, name: &str, words: &[&str]) -> Command {
 
 /// What zc tells of a process that reads so many bytes of a file at a known place.
 fn of_a_reader(flags: &[&str]) -> Ended {
+    of_a_reading(&["site"], flags)
+}
+
+/// The same, of one that reads by these words.
+fn of_a_reading(words: &[&str], flags: &[&str]) -> Ended {
     let stage = Stage::new().unwrap();
     assert!(workload(&stage, "sited", &["read-file", "prepare"]).status().unwrap().success());
-    let process = Waiting::start(workload(&stage, "sited", &["site"])).unwrap();
+    let process = Waiting::start(workload(&stage, "sited", words)).unwrap();
     let pid = process.pid().to_string();
     let flame = Watching::start("flame", &[&["--pid", &pid], flags].concat()).unwrap();
     process.step().unwrap();
     process.finish().unwrap();
     let ended = flame.end().unwrap();
+    // One that compiles leaves the names behind.
+    let _ = fs::remove_file(format!("/tmp/perf-{pid}.map"));
     assert_eq!(ended.code, Some(0), "{}", ended.log);
     ended
 }
@@ -97,6 +104,16 @@ fn every_byte_stands_on_its_stack() {
     // One byte is what it waits for.
     assert!(ledger > BYTES, "{output}");
     assert_eq!(said(&output, "Every copy was taken: ", " bytes."), ledger);
+}
+
+/// The process names its code itself, as it is in no file.
+#[test]
+fn code_that_is_made_at_run_time_has_its_name() {
+    let Ended { output, .. } = of_a_reading(&["site", "--compiled"], &["--sample", "1"]);
+    let (frames, bytes) = &stacks(&output)[0];
+    assert_eq!(*bytes, BYTES, "{output}");
+    let user = frames.iter().rfind(|frame| !frame.ends_with("_[k]"));
+    assert!(user.is_some_and(|frame| frame.contains(KNOWN_COMPILED)), "{output}");
 }
 
 #[test]

@@ -6,6 +6,7 @@
 
 pub(super) mod bpf;
 pub(super) mod cliff;
+pub(super) mod compiled;
 pub(super) mod fd;
 pub(super) mod ipc;
 pub(super) mod mem;
