@@ -28,7 +28,7 @@ pub fn as_well_as_can_be() -> &'static [&'static str] {
 
 /// From 7.0 the kernel may skip a program while another run of it is preempted. Then zc says
 /// what it missed and that it cannot tell, which says nothing of what is tested.
-const ATTEMPTS: u32 = 5;
+const ATTEMPTS: u32 = 12;
 
 /// The first verdict during which nothing was missed, of as many.
 ///

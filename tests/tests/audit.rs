@@ -5,7 +5,11 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that panics says what failed, and where")]
 
-use std::{collections::BTreeMap, fs, process::Command};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fs,
+    process::Command,
+};
 
 use rustix::process::Signal;
 use serde_json::Value;
@@ -157,33 +161,65 @@ fn threads_that_run_already_are_watched() {
     assert!(agrees || comparison["lost"].as_u64().unwrap() > 0, "{report:#}");
 }
 
-#[test]
-fn a_self_test_finds_every_route_exact() {
+/// From 7.0 the kernel may skip a program, or a hit of a breakpoint, of which it says nothing:
+/// then too little is counted, and never too much; another time all is.
+const ATTEMPTS: usize = 8;
+
+/// What `zc doctor --self-test` says of each reference.
+fn self_test() -> Vec<Value> {
     let zc = zc_tests::programs::folder().unwrap().join("zc");
     let output = Command::new(zc).args(["doctor", "--self-test", "--json"]).output().unwrap();
     let said = String::from_utf8_lossy(&output.stderr);
-    let report: Value = serde_json::from_slice(&output.stdout).expect(&said);
-    let test = &report["self_test"];
+    let mut report: Value = serde_json::from_slice(&output.stdout).expect(&said);
+    let test = report["self_test"].take();
     assert_eq!(test["without_breakpoints"].is_null(), kernel::takes_breakpoints(), "{test:#}");
     let references = test["references"].as_array().unwrap();
     assert_eq!(references.len(), REFERENCES.len());
-    // From 7.0 the kernel may skip a program; then too little is measured.
-    let lost = kernel::version() >= (7, 0);
     for tested in references {
-        let known = &tested["known_bytes"];
         assert!(tested["failure"].is_null(), "{tested:#}");
-        if kernel::hooks_functions() && !lost {
-            let found = (&tested["verdict"], &tested["measured_bytes"]);
-            assert_eq!(found, (&"exact".into(), known), "{tested:#}");
-        }
-        if kernel::takes_breakpoints() && kernel::version() >= (5, 14) {
-            assert_eq!(&tested["breakpoint_bytes"], known, "{tested:#}");
-        }
         for (route, verdict) in tested["routes"].as_object().unwrap() {
             let shown = &report["route_coverage"][route];
-            assert!(shown == "inferred" || shown == verdict || lost);
+            assert!(shown == "inferred" || shown == verdict || may_skip(), "{tested:#}");
         }
     }
+    references.clone()
+}
+
+fn may_skip() -> bool {
+    kernel::version() >= (7, 0)
+}
+
+/// Whether a reference was found to the byte by each that counts here.
+fn is_exact(tested: &Value) -> bool {
+    let count = |name: &str| tested[name].as_u64().unwrap();
+    let known = count("known_bytes");
+    let mut counted = Vec::new();
+    if kernel::hooks_functions() {
+        counted.push(count("measured_bytes"));
+    }
+    if kernel::takes_breakpoints() && kernel::version() >= (5, 14) {
+        counted.push(count("breakpoint_bytes"));
+    }
+    assert!(counted.iter().all(|bytes| *bytes <= known), "{tested:#}");
+    let is_told = !kernel::hooks_functions() || tested["verdict"] == "exact";
+    is_told && counted.iter().all(|bytes| *bytes == known)
+}
+
+#[test]
+fn a_self_test_finds_every_route_exact() {
+    let attempts = if may_skip() { ATTEMPTS } else { 1 };
+    let mut left: BTreeSet<_> = REFERENCES.iter().map(|row| row.name.to_owned()).collect();
+    for _ in 0..attempts {
+        let tested = self_test();
+        for exact in tested.iter().filter(|tested| is_exact(tested)) {
+            left.remove(exact["reference"].as_str().unwrap());
+        }
+        if left.is_empty() {
+            return;
+        }
+        eprintln!("{tested:#?}");
+    }
+    panic!("never exact: {left:?}");
 }
 
 /// The quality of each route, as the daemon shows it.
