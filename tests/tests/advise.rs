@@ -140,6 +140,19 @@ fn assert_all(report: &Value, shown: &Value, all: u64, each: u64) {
     assert!((least..=all).contains(&shown.as_u64().unwrap()), "{shown} of {all}: {report:#}");
 }
 
+/// Asserts that no piece is taken for changed but those whose coming in was skipped: they are held
+/// against what was there before.
+fn assert_unchanged(report: &Value, finding: &Value) {
+    let changed = finding["changed_pieces"].as_u64().unwrap();
+    assert!(changed <= skipped(report), "{report:#}");
+}
+
+/// Asserts that it is as sure as can be; where calls were skipped it may be less so.
+fn assert_sure(report: &Value, finding: &Value) {
+    let less = skipped(report) > 0 && finding["confidence"] == "medium";
+    assert!(finding["confidence"] == "high" || less, "{report:#}");
+}
+
 /// Asserts that every byte is known to be relayed so.
 fn assert_relayed(report: &Value, from: &str, to: &str, call: &str) {
     let finding = only(report);
@@ -147,7 +160,8 @@ fn assert_relayed(report: &Value, from: &str, to: &str, call: &str) {
     for bytes in ["bytes", "bytes_out"] {
         assert_all(report, &finding[bytes], BYTES, CHUNK);
     }
-    assert_eq!((&finding["changed_pieces"], &finding["copies_now"][0]), (&0.into(), &2.into()));
+    assert_unchanged(report, finding);
+    assert_eq!(finding["copies_now"][0], 2, "{report:#}");
     assert!(finding["chance_missed"].as_f64().unwrap() < 0.001, "{report:#}");
 }
 
@@ -176,7 +190,7 @@ fn a_file_that_is_sent_is_found_to_the_byte() {
     assert_all(&report, &finding["pieces"], CALLS, 1);
     assert_all(&report, &finding["calls_out"], CALLS, 1);
     assert_eq!(finding["whole_pieces"], finding["pieces"], "{report:#}");
-    assert_eq!(finding["confidence"], "high", "{report:#}");
+    assert_sure(&report, finding);
     assert_eq!(finding["copies_then"], serde_json::json!([0, 0]), "{report:#}");
     let [least, most] = [0, 1].map(|place| finding["saved_cpu_share"][place].as_f64().unwrap());
     let rate = finding["bytes_per_second"].as_f64().unwrap();
@@ -190,7 +204,7 @@ fn pieces_and_other_threads_do_not_hide_it() {
         let report = file_to_socket(treatment);
         assert_relayed(&report, "file", "TCP socket", "sendfile");
         let finding = only(&report);
-        assert_eq!(finding["confidence"], "high", "{report:#}");
+        assert_sure(&report, finding);
         assert_all(&report, &finding["pieces"], pieces * CALLS, pieces);
         assert_all(&report, &finding["calls_out"], CALLS, 1);
     }
@@ -318,7 +332,7 @@ fn assert_finds(name: &str, expected: [&str; 4], percent: u64) {
     // Beside the file there are heads of answers.
     let most = file + (64 << 10);
     assert!((file * percent / 100..=most).contains(&bytes), "{name}: {report:#}");
-    assert_eq!(finding["changed_pieces"], 0, "{name}: {report:#}");
+    assert_unchanged(&report, finding);
     assert_eq!(finding["small_calls"], false, "{name}: {report:#}");
 }
 
