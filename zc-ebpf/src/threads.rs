@@ -218,10 +218,7 @@ fn take(task: Task, entry: *mut u32, old: u32, maker: u32) -> u32 {
     {
         return old;
     }
-    let slot = match FREE.pop() {
-        Ok(Some(slot)) => slot,
-        _ => 0,
-    };
+    let slot = pop() as u32;
     let Some(new) = SLOTS.get_ptr_mut(slot) else { return 0 };
     if slot != 0 {
         if let Some(taken) = TAKEN.get_ptr_mut(slot / Slot::BLOCK) {
@@ -240,6 +237,21 @@ fn take(task: Task, entry: *mut u32, old: u32, maker: u32) -> u32 {
         retire(new);
     }
     now
+}
+
+/// The number of a free slot, 0 if there is none. Where somebody else holds the list for long, as
+/// when the hypervisor stops another CPU in it, the kernel does not wait (`EBUSY`,
+/// kernel/bpf/queue_stack_maps.c in Linux 6.18): a few times it is asked again.
+#[inline(never)]
+#[unsafe(export_name = "pop_slot")]
+fn pop() -> u64 {
+    const TRIES: u32 = 4;
+    for _ in 0..TRIES {
+        if let Ok(slot) = FREE.pop() {
+            return u64::from(slot.unwrap_or(0));
+        }
+    }
+    0
 }
 
 /// Puts `new` into an entry that held `old`, unless a switch on this CPU has put

@@ -2,6 +2,7 @@
 //! what has not changed.
 
 use std::{
+    io,
     mem::size_of,
     ops::Range,
     os::fd::{AsFd as _, OwnedFd},
@@ -36,6 +37,8 @@ pub struct Slots {
     /// The slot of each thread id.
     slot_of: Array<MapData, u32>,
     free: Stack<MapData, u32>,
+    /// Free slots that the list has not taken yet.
+    owed: Vec<u32>,
     reading: Reading,
     reserved: u32,
     count: u32,
@@ -73,8 +76,21 @@ impl Slots {
         for slot in (reserved..count).rev() {
             free.push(slot, 0).context("cannot fill the list of free slots")?;
         }
-        let (chunks, pulses, reading) = (Vec::new(), Vec::new(), Reading::empty());
-        Ok(Self { map, taken, given, chunks, pulses, slot_of, free, reading, reserved, count })
+        let (chunks, pulses, owed, reading) =
+            (Vec::new(), Vec::new(), Vec::new(), Reading::empty());
+        Ok(Self {
+            map,
+            taken,
+            given,
+            chunks,
+            pulses,
+            slot_of,
+            free,
+            owed,
+            reading,
+            reserved,
+            count,
+        })
     }
 
     /// How many threads can have a slot at a time.
@@ -95,6 +111,7 @@ impl Slots {
         care: Care,
         mut book: impl FnMut(Look<'_>) -> bool,
     ) -> Result<()> {
+        self.settle()?;
         for slot in running {
             if let Some(pulse) = self.pulses.get_mut(*slot as usize) {
                 *pulse = CHANGED;
@@ -213,7 +230,25 @@ impl Slots {
         for word in words.iter().rev() {
             word.store(0, Ordering::Release);
         }
-        self.free.push(number, 0).with_context(|| format!("cannot give back slot {number}"))
+        self.put(number)
+    }
+
+    /// Puts a slot on the list of free ones, or has it wait for the next look: where somebody else
+    /// holds the list for long the kernel does not wait (`EBUSY`, kernel/bpf/queue_stack_maps.c in
+    /// Linux 6.18).
+    fn put(&mut self, number: u32) -> Result<()> {
+        match self.free.push(number, 0) {
+            Err(MapError::SyscallError(error)) if is_busy(&error.io_error) => {
+                self.owed.push(number);
+                Ok(())
+            }
+            put => put.with_context(|| format!("cannot give back slot {number}")),
+        }
+    }
+
+    /// Puts on the list what it has not taken before.
+    fn settle(&mut self) -> Result<()> {
+        std::mem::take(&mut self.owed).into_iter().try_for_each(|number| self.put(number))
     }
 
     /// Maps a chunk, for the first time or anew.
@@ -228,6 +263,10 @@ impl Slots {
             .map_raw(&self.map)
             .context("the map SLOTS cannot be mapped into memory")
     }
+}
+
+fn is_busy(error: &io::Error) -> bool {
+    error.raw_os_error() == Some(libc::EBUSY)
 }
 
 /// Slots of a block.
