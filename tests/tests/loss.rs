@@ -7,6 +7,7 @@
 use std::{
     env, fs,
     os::fd::{AsFd as _, AsRawFd as _},
+    process::{Child, Command},
     thread::sleep,
     time::Duration,
 };
@@ -66,6 +67,44 @@ fn a_storm_of_short_lives_is_booked_to_the_byte() {
     let done = storm.run(&stage).unwrap();
     eprintln!("{} lives, {} a second, {} execs", done.lives, done.rate(), done.execs);
     done.is_all_by_name(&calm, &before, &daemon.metrics().unwrap()).unwrap();
+}
+
+/// Commands that run until this is dropped, each in a session of its own: then the scheduler
+/// shares out time among them as if they were users.
+struct Crowd(Vec<Child>);
+
+impl Crowd {
+    fn start(line: &str, count: usize) -> Self {
+        let start = |_| Command::new("setsid").args(["sh", "-c", line]).spawn().unwrap();
+        Self((0..count).map(start).collect())
+    }
+}
+
+impl Drop for Crowd {
+    fn drop(&mut self) {
+        for child in &mut self.0 {
+            let _ = child.kill();
+            let _ = child.wait();
+        }
+    }
+}
+
+/// A machine that is busy and starts thousands of programs a second has a thread that reads wait
+/// for seconds (Linux 6.18: a thread that only computes had 4 % of a processor); not one in real
+/// time.
+#[test]
+fn in_real_time_no_burst_of_programs_starves_who_reads() {
+    let daemon = daemon(&["--threads", "40000", "--interval", "0.2", "--realtime"]);
+    let before = daemon.metrics().unwrap();
+    {
+        let _busy = Crowd::start("while :; do :; done", 4);
+        let _starting = Crowd::start("while :; do /bin/true; done", 6);
+        sleep(Duration::from_secs(8));
+    }
+    let after = daemon.metrics().unwrap();
+    for reason in [NO_SLOT, NO_SLOT_SWITCH] {
+        assert_eq!(lost_between(&before, &after, reason), 0, "{reason}");
+    }
 }
 
 /// For how long the daemon is stopped; the variable makes it longer, as in the field.

@@ -7,7 +7,7 @@ use std::{
     collections::BTreeMap,
     fs,
     os::unix::process::ExitStatusExt as _,
-    path::Path,
+    path::{Path, PathBuf},
     process::{Command, Stdio},
     thread::sleep,
     time::{Duration, Instant},
@@ -203,6 +203,38 @@ fn without_a_sandbox_it_keeps_all_and_says_so() {
     }
     let children = format!("/proc/{0}/task/{0}/children", daemon.pid());
     assert_eq!(fs::read_to_string(children).unwrap(), "");
+}
+
+/// Policy and priority of each thread, by its name (proc(5)).
+fn scheduled(pid: u32) -> BTreeMap<String, (u64, u64)> {
+    let threads = fs::read_dir(format!("/proc/{pid}/task")).unwrap();
+    let threads = threads.map(|thread| thread.unwrap().path());
+    let of = |thread: PathBuf| {
+        let stat = fs::read_to_string(thread.join("stat")).unwrap();
+        let (_, fields) = stat.rsplit_once(") ").unwrap();
+        let fields: Vec<_> = fields.split(' ').collect();
+        let number = |field: usize| fields[field - 3].parse().unwrap();
+        let name = fs::read_to_string(thread.join("comm")).unwrap();
+        (name.trim().to_owned(), (number(41), number(40)))
+    };
+    threads.map(of).collect()
+}
+
+#[test]
+fn in_real_time_runs_who_reads_alone() {
+    const RR: (u64, u64) = (2, 1);
+    let policies = |flags: &[&str]| scheduled(Daemon::start_with(flags).unwrap().pid());
+    let (mut policies, without) = (policies(&["--realtime"]), policies(&[]));
+    assert_eq!(policies.remove("sampler"), Some(RR), "{policies:?}");
+    assert!(policies.len() > 1 && policies.values().all(|policy| *policy == (0, 0)));
+    assert!(without.values().all(|policy| *policy == (0, 0)), "{without:?}");
+    let mut command = Command::new("setpriv");
+    command.args(["--bounding-set=-sys_nice", "--inh-caps=-sys_nice"]);
+    command.arg(programs::folder().unwrap().join("zc"));
+    let output = command.args(["run", "--realtime"]).output().unwrap();
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(2), "{said}");
+    assert!(said.contains("give it CAP_SYS_NICE"), "{said}");
 }
 
 /// A user of its own, with two capabilities: what a unit gives it.

@@ -255,6 +255,11 @@ pub struct Run {
     /// also those that move no bytes.
     #[arg(long, env = "ZC_MODE_SWITCHES")]
     pub mode_switches: bool,
+    /// Read slots before all threads without a real-time policy run (SCHED_RR, priority 1): a
+    /// machine that starts thousands of processes a second may otherwise leave the reader so
+    /// little time that slots run out. Takes CAP_SYS_NICE.
+    #[arg(long, env = "ZC_REALTIME")]
+    pub realtime: bool,
     /// Keep every privilege that zc was started with, and every system call: to debug it.
     #[arg(long, env = "ZC_NO_SANDBOX")]
     pub no_sandbox: bool,

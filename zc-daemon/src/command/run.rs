@@ -38,6 +38,7 @@ use crate::{
     },
     kernel::{loader::Kernel, meter, object},
     logging::Log,
+    privileges::Realtime,
     server::{self, Limits, Served, Site, WebConfig},
     service::{listen::Bound, notify},
     shutdown::Shutdown,
@@ -112,17 +113,19 @@ pub fn run(flags: &Run, config: Config, log: Log) -> Result<()> {
     warn_of_gaps(&kernel);
     let (mut kernel, ledger, found) = opened(kernel, ledger, flags.self_test)?;
     // Threads have what their maker has: from here on none can do more than read.
+    let realtime = flags.realtime.then(Realtime::begin).transpose()?;
     let start = if flags.no_sandbox { meter::asking() } else { least::give_up(&mut kernel)? };
     let probes = probes(&kernel.attachments, &found).into();
     let source = Watched { kernel, warden: Warden::new(flags.budget, start), found, probes };
+    let history = remembered(flags.history);
+    let seen = remember(history.clone());
+    let (asker, sampler) = sampler::start(source, ledger, flags.interval, seen)?;
+    drop(realtime);
     let mut runtime = tokio::runtime::Builder::new_multi_thread();
     let runtime = runtime.worker_threads(2).enable_all().build();
     runtime.context("cannot start the runtime")?.block_on(async {
         let shutdown = Shutdown::new()?;
         let hangup = signal(SignalKind::hangup()).context("cannot catch signals")?;
-        let history = remembered(flags.history);
-        let seen = remember(history.clone());
-        let (asker, sampler) = sampler::start(source, ledger, flags.interval, seen)?;
         let reloader = Reloader { config, log, asker: asker.clone(), keeps_argv: kept.argv };
         tokio::spawn(reloader.whenever(hangup));
         serve(flags, (bound, web), (asker, history), shutdown).await?;

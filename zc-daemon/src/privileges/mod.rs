@@ -2,11 +2,13 @@
 //! count and to serve.
 //!
 //! [`give_up_capabilities`] first, as threads inherit what their maker has; [`confine`] once
-//! all threads are made; [`clerk`] is a process of its own that keeps what one call needs.
+//! all threads are made; [`clerk`] is a process of its own that keeps what one call needs;
+//! [`Realtime`] is taken before, for one thread.
 //! `docs/privileges.md` says what an operator has to know.
 
 mod calls;
 pub mod clerk;
+mod realtime;
 
 use anyhow::{Context as _, Result};
 use rustix::{
@@ -19,6 +21,7 @@ use rustix::{
 };
 
 pub use calls::{Calls, confine};
+pub use realtime::Realtime;
 
 /// Gives up every capability but those of `kept` that this thread has, and with them the way
 /// to gain any by starting a program; of this thread and of those that it makes from here on.

@@ -133,7 +133,8 @@ pub const OF_ZC: &[Alert] = &[
             ],
             act: &[
                 "`no_slot`, `no_slot_switch`: more `--threads`, by the formula of \
-                 [docs/sizing.md](sizing.md).",
+                 [docs/sizing.md](sizing.md); or `--realtime`, where bursts of processes leave zc \
+                 too little time ([there](sizing.md#who-comes-too-late)).",
                 "`recursion…`: the kernel skips programs that are preempted under way (from 7.0 \
                  on more of them). There is nothing to set; take less load, or accept it.",
                 "`pid_range`: `pid_max` was raised: start zc again.",
