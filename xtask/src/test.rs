@@ -308,9 +308,12 @@ fn boot_until_it_ends(series: &str, guest: &Guest) -> Result<Outcome> {
     vm::boot(series, guest)
 }
 
-/// What every guest is told before anything is run.
+/// What every guest is told before anything is run. The kernel waits a few grace periods for each
+/// program that it detaches from a function, which is most of what an end of zc takes:
+/// expedited ones take half as long (6.18: 7 s in place of 15).
 const ENVIRONMENT: &str = "export PATH=$PATH:/payload ZC_BIN=/payload TMPDIR=/mnt \
-    ZC_CELLS=/tmp/cells ZC_REFLINK=/mnt/reflink ZC_BTRFS=/mnt/btrfs ZC_DAX=/mnt/dax";
+    ZC_CELLS=/tmp/cells ZC_REFLINK=/mnt/reflink ZC_BTRFS=/mnt/btrfs ZC_DAX=/mnt/dax\n\
+    echo 1 >/sys/kernel/rcu_expedited";
 
 /// A guest with everything in `/payload`, which is on its PATH.
 fn guest(built: &Built, series: &str, command: Option<Shell<'_>>) -> Result<Guest> {
