@@ -306,6 +306,28 @@ impl Kernel {
     }
 }
 
+impl Drop for Kernel {
+    /// Says why it takes a while: the kernel waits for a grace period or two for each program on
+    /// a function, one after the other (`unregister_ftrace_direct`, kernel/trace/ftrace.c in
+    /// Linux 6.18).
+    fn drop(&mut self) {
+        const FEW: usize = 8;
+        let rungs = self.attachments.iter().filter_map(|attachment| attachment.hook);
+        let typed = rungs.filter(|rung| rung.by == By::Type).flat_map(Rung::programs);
+        let on_functions = typed
+            .filter(|program| !matches!(program.place, Place::Tracepoint(_)))
+            .map(|program| program.name)
+            .collect::<HashSet<_>>();
+        if on_functions.len() > FEW {
+            tracing::info!(
+                "zc detaches {} programs from functions of the kernel, each of which takes it a \
+                 tenth of a second or more",
+                on_functions.len()
+            );
+        }
+    }
+}
+
 /// Gives back to the kernel what the tables of its types have taken: ten times what the
 /// daemon needs from here on, and the allocator would keep it.
 fn release_memory() {
