@@ -60,8 +60,8 @@ fn chosen() -> impl Iterator<Item = (usize, &'static Case)> {
     chosen.into_iter()
 }
 
-/// How often a case is run until no program was skipped meanwhile.
-const ATTEMPTS: u32 = 3;
+/// How often a case is run until no program was skipped meanwhile; the last one counts in any case.
+const ATTEMPTS: u32 = 6;
 
 fn check(daemon: &Daemon, case: &Case, prefix: &str, size: (u64, u64)) -> Result<()> {
     for attempt in 1..=ATTEMPTS {
@@ -113,13 +113,15 @@ fn run(
     let metrics = daemon.metrics()?;
     let expected = shown(in_truth_here(case, (case.expected)(&params)));
     let missed = daemon.missed()? + daemon.missed_copies()? - missed;
+    if missed > 0 && !last {
+        // It may be the start-up of the null run that was missed: then too much is left.
+        return Ok(missed);
+    }
     if case.name == "exec-twice" {
         compare(&metrics, &null, &second, &expected, missed).context("the second program")?;
     }
     compare(&metrics, &null, &real, &expected, missed)?;
-    if missed == 0 || last {
-        note_cells(&metrics, &null, &real, case, &params)?;
-    }
+    note_cells(&metrics, &null, &real, case, &params)?;
     Ok(missed)
 }
 
