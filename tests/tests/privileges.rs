@@ -229,7 +229,8 @@ fn in_real_time(flags: &[&str]) -> Vec<(String, u64, u64)> {
         let threads = scheduled(daemon.pid());
         names.iter().all(|name| threads.iter().any(|(known, ..)| known == name))
     });
-    let threads = scheduled(daemon.pid()).into_iter();
+    // The clerk begins as its maker is, too.
+    let threads = scheduled(daemon.pid()).into_iter().chain(scheduled(clerk(daemon.pid())));
     threads.filter(|(_, policy, priority)| (*policy, *priority) != (0, 0)).collect()
 }
 

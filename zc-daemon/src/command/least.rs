@@ -13,17 +13,22 @@ use crate::{
 };
 
 /// Gives up every capability that reading does not take; how the kernel is had to time programs
-/// from here on. Nothing can be attached after that.
+/// from here on. Nothing can be attached after that. `last` still has them: of what it sets, the
+/// clerk inherits nothing.
 ///
 /// # Errors
 ///
-/// If the kernel does not let go of one.
-pub(super) fn give_up(kernel: &mut Kernel) -> Result<Start> {
+/// If the kernel does not let go of one, or `last` fails.
+pub(super) fn give_up<T>(
+    kernel: &mut Kernel,
+    last: impl FnOnce() -> Result<T>,
+) -> Result<(Start, T)> {
     const NEXT: &str = "zc cannot run with less; --no-sandbox has it keep all";
     kernel.open_links()?;
     kernel.close_maps();
     let start = timing()?;
     let kept = needed_to_read(kernel)?;
+    let set = last()?;
     privileges::give_up_capabilities(kept).context(NEXT)?;
     if kept.is_empty() {
         tracing::info!("zc has attached what it can, and holds no capability from here on");
@@ -34,7 +39,7 @@ pub(super) fn give_up(kernel: &mut Kernel) -> Result<Start> {
              capability from here on"
         );
     }
-    Ok(start)
+    Ok((start, set))
 }
 
 /// Leaves every thread that there is the system calls alone that serving takes.

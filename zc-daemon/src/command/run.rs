@@ -113,8 +113,12 @@ pub fn run(flags: &Run, config: Config, log: Log) -> Result<()> {
     warn_of_gaps(&kernel);
     let (mut kernel, ledger, found) = opened(kernel, ledger, flags.self_test)?;
     // Threads have what their maker has: from here on none can do more than read.
-    let realtime = flags.realtime.then(Realtime::begin).transpose()?;
-    let start = if flags.no_sandbox { meter::asking() } else { least::give_up(&mut kernel)? };
+    let realtime = || flags.realtime.then(Realtime::begin).transpose();
+    let (start, realtime) = if flags.no_sandbox {
+        (meter::asking(), realtime()?)
+    } else {
+        least::give_up(&mut kernel, realtime)?
+    };
     let probes = probes(&kernel.attachments, &found).into();
     let source = Watched { kernel, warden: Warden::new(flags.budget, start), found, probes };
     let history = remembered(flags.history);
