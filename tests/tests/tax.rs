@@ -105,12 +105,11 @@ fn past_its_budget_it_gives_up_probes_and_what_they_measured() {
     for (series, value) in &before {
         assert!(after.get(series).is_none_or(|now| now >= value), "{series} fell");
     }
-    let programs = |page: &str| page.matches("zc_bpf_program_runs_total{").count();
-    let began = Instant::now();
-    while links(&daemon) > programs(&daemon.page("/metrics").unwrap()) {
-        assert!(began.elapsed() < PATIENCE, "{} programs are still attached", links(&daemon));
-        sleep(Duration::from_millis(100));
-    }
+    scrape(&daemon, |metrics| {
+        let counters = metrics.counters().unwrap();
+        let told = counters.keys().filter(|name| name.starts_with("zc_bpf_program_runs_total"));
+        links(&daemon) <= told.count()
+    });
     assert!((1..attached).contains(&links(&daemon)), "{attached} at first");
     let log = daemon.log();
     let said = log.lines().find(|line| line.contains("is given up")).unwrap();

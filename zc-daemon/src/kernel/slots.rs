@@ -111,7 +111,7 @@ impl Slots {
         care: Care,
         mut book: impl FnMut(Look<'_>) -> bool,
     ) -> Result<()> {
-        self.settle()?;
+        self.put_owed()?;
         for slot in running {
             if let Some(pulse) = self.pulses.get_mut(*slot as usize) {
                 *pulse = CHANGED;
@@ -247,7 +247,7 @@ impl Slots {
     }
 
     /// Puts on the list what it has not taken before.
-    fn settle(&mut self) -> Result<()> {
+    fn put_owed(&mut self) -> Result<()> {
         std::mem::take(&mut self.owed).into_iter().try_for_each(|number| self.put(number))
     }
 

@@ -15,7 +15,7 @@ use aya::{
 use super::{Kernel, kind};
 use crate::kernel::{
     hooks::Place,
-    ladder::{By, Program, Rung},
+    ladder::{By, Program},
     misses,
 };
 
@@ -76,16 +76,17 @@ impl Drop for Kernel {
     /// Linux 6.18).
     fn drop(&mut self) {
         const FEW: usize = 8;
-        let rungs = self.attachments.iter().filter_map(|attachment| attachment.hook);
-        let typed = rungs.filter(|rung| rung.by == By::Type).flat_map(Rung::programs);
-        let on_functions = typed
-            .filter(|program| !matches!(program.place, Place::Tracepoint(_)))
+        let on_functions: HashSet<_> = self
+            .programs()
+            .filter(|Program { by, place, .. }| {
+                *by == By::Type && !matches!(place, Place::Tracepoint(_))
+            })
             .map(|program| program.name)
-            .collect::<HashSet<_>>();
+            .collect();
         if on_functions.len() > FEW {
             tracing::info!(
-                "zc detaches {} programs from functions of the kernel, each of which takes it a \
-                 tenth of a second or more",
+                "zc detaches {} programs from functions of the kernel one after the other, which \
+                 may take it some seconds",
                 on_functions.len()
             );
         }

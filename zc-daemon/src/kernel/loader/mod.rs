@@ -167,15 +167,19 @@ impl Kernel {
         self.links.misses()
     }
 
+    /// The programs of hooks that are in use; of several probes' once for each.
+    fn programs(&self) -> impl Iterator<Item = Program> {
+        self.attachments.iter().filter_map(|attachment| attachment.hook).flat_map(Rung::programs)
+    }
+
     /// What the kernel says of each program that is attached, by its name.
     ///
     /// # Errors
     ///
     /// If it does not tell.
     pub fn infos(&self) -> Result<BTreeMap<String, Info>> {
-        let rungs = self.attachments.iter().filter_map(|attachment| attachment.hook);
         let mut infos = BTreeMap::new();
-        for Program { name, .. } in rungs.flat_map(Rung::programs) {
+        for Program { name, .. } in self.programs() {
             if let Some(program) = self.ebpf.program(&name)
                 && let Ok(fd) = program.fd()
             {
